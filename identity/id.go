@@ -117,6 +117,11 @@ func (id ID[K]) UUIDValue() (pgtype.UUID, error) {
 	return pgtype.UUID{Bytes: id.b, Valid: !id.IsZero()}, nil
 }
 
+// TextValue lets pgx send the id where it does not know the type of a parameter (exec and simple protocol, T3).
+func (id ID[K]) TextValue() (pgtype.Text, error) {
+	return pgtype.Text{String: id.String(), Valid: !id.IsZero()}, nil
+}
+
 // ScanUUID lets pgx read a uuid column; null becomes the zero id.
 func (id *ID[K]) ScanUUID(v pgtype.UUID) error {
 	id.b = v.Bytes

@@ -2,7 +2,6 @@ package identity
 
 import (
 	"errors"
-	"log/slog"
 	"strconv"
 	"strings"
 )
@@ -14,12 +13,9 @@ var (
 	ErrNotice = errors.New("identity: not a birth-notice number")
 )
 
-// mask is what a personal value prints as.
-const mask = "[masked]"
-
 // PersonalNumber is the personal identification number (số định danh cá nhân): 12 digits, of which three are the
 // place of birth registration, one the century and sex, two the year of birth, six random. The zero value means "not known".
-type PersonalNumber struct{ digits string }
+type PersonalNumber struct{ masked }
 
 // ParsePersonalNumber reads 12 ASCII digits. It does not judge their structure: a number that disagrees with
 // its holder's date or sex belongs to living people (see [PersonalNumber.Disagreements]).
@@ -32,26 +28,8 @@ func ParsePersonalNumber(s string) (PersonalNumber, error) {
 			return PersonalNumber{}, ErrNumber
 		}
 	}
-	return PersonalNumber{digits: s}, nil
+	return PersonalNumber{hide(s)}, nil
 }
-
-// Reveal returns the digits: for sealing, digests, and the answers of people entitled to them.
-func (n PersonalNumber) Reveal() string { return n.digits }
-
-// IsZero reports whether the number is not known.
-func (n PersonalNumber) IsZero() bool { return n.digits == "" }
-
-// String masks the number (I1).
-func (n PersonalNumber) String() string { return mask }
-
-// GoString masks the number in %#v.
-func (n PersonalNumber) GoString() string { return mask }
-
-// LogValue masks the number in slog.
-func (n PersonalNumber) LogValue() slog.Value { return slog.StringValue(mask) }
-
-// MarshalText masks the number in JSON; wire types that may show it call Reveal.
-func (n PersonalNumber) MarshalText() ([]byte, error) { return []byte(mask), nil }
 
 // Sex as printed on papers.
 type Sex string
@@ -75,26 +53,30 @@ const (
 // Disagreements compares digits 4–6 with a birth date (as precise as known) and a sex (empty: not compared).
 // It is a warning for people to look at, never a reason to refuse.
 func (n PersonalNumber) Disagreements(born PartialDate, sex Sex) []Disagreement {
-	if n.IsZero() || born.IsZero() {
+	digits := n.Reveal()
+	if digits == "" {
 		return nil
 	}
 	var found []Disagreement
-	code := int(n.digits[3] - '0')
+	code := int(digits[3] - '0')
 	if sex != "" && (code%2 == 1) != (sex == Female) {
 		found = append(found, NumberSex)
 	}
+	if born.IsZero() {
+		return found
+	}
 	// Digit pairs 0/1, 2/3 … stand for the 20th, 21st … century.
-	if 1900+code/2*100 != born.year/100*100 {
+	if 1900+code/2*100 != born.Year()/100*100 {
 		found = append(found, NumberCentury)
 	}
-	if y, _ := strconv.Atoi(n.digits[4:6]); y != born.year%100 {
+	if y, _ := strconv.Atoi(digits[4:6]); y != born.Year()%100 {
 		found = append(found, NumberYear)
 	}
 	return found
 }
 
 // BirthNotice is the number of the electronic birth notification (giấy chứng sinh): XXXXX.GCS.ZZZZZ.YY.
-type BirthNotice struct{ s string }
+type BirthNotice struct{ masked }
 
 // ParseBirthNotice reads an 18-character notice number; letters are upper case.
 func ParseBirthNotice(s string) (BirthNotice, error) {
@@ -112,23 +94,5 @@ func ParseBirthNotice(s string) (BirthNotice, error) {
 			return BirthNotice{}, ErrNotice
 		}
 	}
-	return BirthNotice{s: s}, nil
+	return BirthNotice{hide(s)}, nil
 }
-
-// Reveal returns the notice number.
-func (b BirthNotice) Reveal() string { return b.s }
-
-// IsZero reports whether no notice number is known.
-func (b BirthNotice) IsZero() bool { return b.s == "" }
-
-// String masks the notice number (I1).
-func (b BirthNotice) String() string { return mask }
-
-// GoString masks the notice number in %#v.
-func (b BirthNotice) GoString() string { return mask }
-
-// LogValue masks the notice number in slog.
-func (b BirthNotice) LogValue() slog.Value { return slog.StringValue(mask) }
-
-// MarshalText masks the notice number in JSON.
-func (b BirthNotice) MarshalText() ([]byte, error) { return []byte(mask), nil }

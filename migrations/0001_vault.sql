@@ -87,6 +87,7 @@ create table people (
   created_at timestamptz not null,
   changed_at timestamptz not null
 );
+create index people_pending on people (created_at, vault_id) where kind = 'pending';
 comment on table people is 'head (level, kind, life, blocked, preferred_channel, sealed_profile, changed_at), sensitive: name, birth date and sex only inside the seal';
 
 create table vault_aliases (
@@ -97,6 +98,7 @@ create table vault_aliases (
   mac bytea not null,
   primary key (vault_id, alias_vault_id)
 );
+create index vault_aliases_of_alias on vault_aliases (alias_vault_id);
 comment on table vault_aliases is 'fact, sensitive: a second vault of the same person; its papers are read with those of vault_id';
 
 create table identifiers (
@@ -158,7 +160,7 @@ create table activation_codes (
   created_at timestamptz not null,
   primary key (vault_id, code_hash)
 );
-comment on table activation_codes is 'head (used_at, failures), secret: SHA-256 of a one-time code sent by the preferred channel';
+comment on table activation_codes is 'head (used_at, failures), secret: code_hash is the MAC of a one-time code sent by the preferred channel: the SHA-256 of eight digits is found in a second';
 
 create table credentials (
   vault_id uuid not null,
@@ -357,6 +359,7 @@ create table holdings (
   holding_id uuid not null,
   side text not null check (side in ('home', 'holder')),
   document_id uuid not null,
+  relation_id uuid,
   state text not null check (state in ('active', 'ended')),
   valid_from timestamptz not null,
   valid_until timestamptz,

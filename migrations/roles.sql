@@ -57,6 +57,13 @@ do $$ begin
   end loop;
 end $$;
 
+-- The job queue brings its own tables in its own schema; rows are ids and states of work (delivery D4).
+revoke all on all tables in schema river from vidan_serve, vidan_audit, public;
+grant usage on schema river to vidan_serve;
+grant select, insert, update, delete on all tables in schema river to vidan_serve;
+revoke insert, update, delete on river.river_migration from vidan_serve;
+grant usage on all sequences in schema river to vidan_serve;
+
 -- The sandbox keeps its own two tables; a production database leaves them empty.
 grant select, insert, update on sandbox_state to vidan_serve;
 grant select, insert, delete on sandbox_messages to vidan_serve;

@@ -1,0 +1,9 @@
+package seal_test
+
+import (
+	"testing"
+
+	"vidan/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { pgtest.Main(m) }
