@@ -95,7 +95,7 @@ func (v *Vaults) Open(ctx context.Context, db Querier, ids ...identity.VaultID) 
 		keys[id] = entry.keys
 	}
 	if len(missing) > 0 {
-		entries, err := v.cache.BulkGet(ctx, missing, loader{v, db})
+		entries, err := v.cache.BulkGet(ctx, missing, v.loader(db))
 		if err != nil {
 			return nil, err
 		}
@@ -189,35 +189,26 @@ func (v *Vaults) open(ctx context.Context, id identity.VaultID, rows []WrappedKe
 	return entry, nil
 }
 
-// loader opens vaults that are not held, for one call of Open.
-type loader struct {
-	v  *Vaults
-	db Querier
-}
-
-// BulkLoad implements [otter.BulkLoader]: a vault without keys is left out.
-func (l loader) BulkLoad(ctx context.Context, ids []identity.VaultID) (map[identity.VaultID]*cached, error) {
-	rows, err := vaultKeys(ctx, l.db, ids)
-	if err != nil {
-		return nil, err
-	}
-	entries := make(map[identity.VaultID]*cached, len(rows))
-	for id, rows := range rows {
-		entry, err := l.v.open(ctx, id, rows)
-		if errors.Is(err, ErrNoKeys) {
-			continue
-		}
+// loader opens vaults that are not held, with the db of one call of Open; a vault without keys is left out.
+func (v *Vaults) loader(db Querier) otter.BulkLoaderFunc[identity.VaultID, *cached] {
+	return func(ctx context.Context, ids []identity.VaultID) (map[identity.VaultID]*cached, error) {
+		rows, err := vaultKeys(ctx, db, ids)
 		if err != nil {
 			return nil, err
 		}
-		entries[id] = entry
+		entries := make(map[identity.VaultID]*cached, len(rows))
+		for id, rows := range rows {
+			entry, err := v.open(ctx, id, rows)
+			if errors.Is(err, ErrNoKeys) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			entries[id] = entry
+		}
+		return entries, nil
 	}
-	return entries, nil
-}
-
-// BulkReload implements [otter.BulkLoader]; this cache renews by itself.
-func (l loader) BulkReload(ctx context.Context, ids []identity.VaultID, _ []*cached) (map[identity.VaultID]*cached, error) {
-	return l.BulkLoad(ctx, ids)
 }
 
 // cacheClock gives otter the clock of the caller, and ticks by which it drops what is over.

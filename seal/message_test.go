@@ -80,7 +80,7 @@ func TestFramesThatLieAreRefused(t *testing.T) {
 		return append(binary.BigEndian.AppendUint32([]byte{marker}, length), bytes.Join(body, nil)...)
 	}
 	hello, zeros := deflated(t, []byte("hello")), make([]byte, framePadding)
-	bomb := deflated(t, make([]byte, 64<<20))
+	bomb := deflated(t, make([]byte, 8<<20))
 	for name, f := range map[string][]byte{
 		"nothing":                  nil,
 		"half a header":            {markerDeflated, 0, 0},
@@ -96,7 +96,7 @@ func TestFramesThatLieAreRefused(t *testing.T) {
 		"deflated, no body":        frame(markerDeflated, 0),
 		"deflated, twice":          frame(markerDeflated, 5, hello, hello),
 		"deflated, much behind":    frame(markerDeflated, 5, hello, zeros),
-		"bomb, honest":             frame(markerDeflated, 64<<20, bomb),
+		"bomb, honest":             frame(markerDeflated, 8<<20, bomb),
 		"bomb, wrapped around":     frame(markerDeflated, 1<<32-1, bomb),
 		"bomb, lying":              frame(markerDeflated, MaxMessage, bomb),
 		"bomb, lying small":        frame(markerDeflated, 100, bomb),
@@ -123,7 +123,7 @@ func TestFramesThatLieAreRefused(t *testing.T) {
 
 func TestBombCostsLittleMemory(t *testing.T) { // not parallel: it reads the process's counters
 	k, at := openKeys(t)
-	bomb := deflated(t, make([]byte, 64<<20))
+	bomb := deflated(t, make([]byte, 8<<20))
 	sealed, err := k.content.seal(k.d, at, formMessage, append(binary.BigEndian.AppendUint32([]byte{markerDeflated}, MaxMessage), bomb...))
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestBombCostsLittleMemory(t *testing.T) { // not parallel: it reads the pro
 	}
 	runtime.ReadMemStats(&after)
 	if got := after.TotalAlloc - before.TotalAlloc; got > 4*MaxMessage {
-		t.Errorf("a bomb of 64 MiB made the server allocate %d bytes", got)
+		t.Errorf("a bomb of 8 MiB made the server allocate %d bytes", got)
 	}
 }
 

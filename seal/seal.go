@@ -3,7 +3,7 @@
 //
 // One Tink keyset exists per vault and purpose, not one data key per value: a read unwraps three keysets once and
 // then opens some thirty headers at a third of a microsecond each, a vault is erased by destroying three rows, and
-// the key-encryption key is asked once per vault instead of once per value (decision and figures: docs/CRYPTO.md).
+// the key-encryption key is asked for three keysets instead of for every value (decision and figures: docs/CRYPTO.md).
 // Everything here that leaves the process is either sealed, a keyed digest, or authenticated, and this file alone
 // owns the sealed format.
 //
