@@ -1,10 +1,11 @@
 // Package audit keeps the record: every act, reading, refusal and attempt on a known vault is one row, written in the
 // transaction that does it, so that nothing is read or changed without a trace.
 //
-// A row says in clear only what an incident must be able to search (vault, month, kind, organisation); who, why, for which
-// dossier and which fields is sealed under the vault's record keyset, which outlives its contents until the legal term.
-// Beside the seal stands a commitment, SHA-256(salt ‖ canonical row), which tells nothing while the salt is sealed and
-// proves the row once it is opened. A transparency log can later take the commitments as its leaves without touching a row.
+// A row says in clear only what an incident must be able to search (vault, month, kind, organisation); who, why, for
+// which dossier and which fields is sealed under the vault's record keyset, which outlives its contents until the legal
+// term. Beside the seal stands a commitment, SHA-256(salt ‖ canonical row), which tells nothing while the salt is
+// sealed and proves the row once it is opened. A transparency log can later take the commitments as its leaves without
+// touching a row.
 //
 //	A1  a row is written in the same transaction as its act; if it cannot be written, the act fails ([ErrRecord], P7)
 //	A2  a row never holds a value: fields are names of form fields, everything else is an id, a code or the name of an officer
@@ -13,8 +14,9 @@
 //	A5  entries are listed newest first in one stable order, that of (at, entry id), across all vaults of a person
 //	A6  a row that cannot be opened or verified is shown as damaged, never left out
 //
-// What the rows mean to a citizen is said in sentences.go; how they are encoded in canonical.go and body.go, both versioned and
-// held by vectors in testdata. The package does not decide who may read the record, and keeps no copy of anything outside it.
+// What the rows mean to a citizen is said in sentences.go; how they are encoded in canonical.go and body.go, both
+// versioned and held by vectors in testdata. The package does not decide who may read the record, and keeps no copy of
+// anything outside it.
 package audit
 
 import (
@@ -27,8 +29,8 @@ import (
 var (
 	// ErrRecord reports that a row of the record could not be written; the act it stands for did not happen (HTTP 503).
 	ErrRecord = errors.New("audit: the record cannot be written")
-	// ErrEntry reports an entry that may not be recorded as it is: an unknown kind, or something where only a name may stand.
-	// It is a mistake of the calling code, not of a person.
+	// ErrEntry reports an entry that may not be recorded as it is: an unknown kind, or something where only a name may
+	// stand. It is a mistake of the calling code, not of a person.
 	ErrEntry = errors.New("audit: not an entry")
 	// ErrCursor reports a cursor that this package did not make.
 	ErrCursor = errors.New("audit: not a cursor")
@@ -59,8 +61,8 @@ type Officer struct {
 // IsZero reports that no officer acted.
 func (o Officer) IsZero() bool { return o == Officer{} }
 
-// Actor is who acts. A citizen acts through a client for themselves or for another; an organisation acts through its client and
-// names an officer; with neither, the service acts by itself (a deadline, a mirror).
+// Actor is who acts. A citizen acts through a client for themselves or for another; an organisation acts through its
+// client and names an officer; with neither, the service acts by itself (a deadline, a mirror).
 type Actor struct {
 	Vault   identity.VaultID // zero: not a citizen
 	Client  string           // client id, empty when no client took part

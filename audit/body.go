@@ -14,8 +14,9 @@ import (
 //	0x01 ‖ salt (32 bytes) ‖ member*
 //	member = tag (1 byte) ‖ value, tags ascending, each at most once, absent members left out
 //
-// A word is a uvarint v and, when v is even, v/2 bytes of text; when v is odd, word v/2 of the vocabulary. A set is a uvarint count and its
-// elements in ascending order. It is decoded strictly: whatever is not exactly this form is [ErrDamaged].
+// A word is a uvarint v and, when v is even, v/2 bytes of text; when v is odd, word v/2 of the vocabulary. A set is a
+// uvarint count and its elements in ascending order. It is decoded strictly: whatever is not exactly this form is
+// [ErrDamaged].
 const bodyVersion = 1
 
 // Tags are never reused.

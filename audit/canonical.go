@@ -9,19 +9,22 @@ import (
 	"vidan/identity"
 )
 
-// The canonical row, version 1, is what a commitment is made over: every clear column and every member of the entry, written out in
-// full, so that it can be computed by anyone who was shown the row, without this program and without its compact body.
+// The canonical row, version 1, is what a commitment is made over: every clear column and every member of the entry,
+// written out in full, so that it can be computed by anyone who was shown the row, without this program and without its
+// compact body.
 //
 //	"vidan-record-row" ‖ 0x01 ‖ part*
 //	part = uint32 big-endian length ‖ bytes
 //
-// The parts, always all of them and in this order: vault id · entry id · at · kind · organisation · actor vault id · client ·
-// officer id · officer name · post · officer organisation · unit · assurance · procedure · purpose · basis · dossier · document id ·
-// revision · documents · fields · outcome · reason · request id · grant id · disclosure id · request trace.
+// The parts, always all of them and in this order: vault id · entry id · at · kind · organisation · actor vault id ·
+// client · officer id · officer name · post · officer organisation · unit · assurance · procedure · purpose · basis ·
+// dossier · document id · revision · documents · fields · outcome · reason · request id · grant id · disclosure id ·
+// request trace.
 //
-// An id is its 16 bytes, or nothing when there is none. at is int64 big-endian microseconds since 1970-01-01T00:00Z, the precision of the
-// database. assurance is nothing, "asserted" or "signed_in". revision is uint64 big-endian. documents is the ids in ascending order, one behind the
-// other; fields is the names in ascending byte order, each itself a part. Text is UTF-8 as recorded. An absent outcome is "done".
+// An id is its 16 bytes, or nothing when there is none. at is int64 big-endian microseconds since 1970-01-01T00:00Z,
+// the precision of the database. assurance is nothing, "asserted" or "signed_in". revision is uint64 big-endian.
+// documents is the ids in ascending order, one behind the other; fields is the names in ascending byte order, each
+// itself a part. Text is UTF-8 as recorded. An absent outcome is "done".
 //
 //	commitment = SHA-256(salt ‖ canonical row), salt = 32 random bytes
 const (
@@ -30,7 +33,8 @@ const (
 	saltSize         = 32
 )
 
-// normal returns e as it is recorded: sets sorted and without repetition, the outcome written out. The caller's slices stay as they are.
+// normal returns e as it is recorded: sets sorted and without repetition, the outcome written out. The caller's slices
+// stay as they are.
 func (e Entry) normal() Entry {
 	if len(e.Documents) > 0 {
 		e.Documents = slices.Clone(e.Documents)

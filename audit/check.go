@@ -59,8 +59,8 @@ func (e Entry) check() error {
 	return nil
 }
 
-// isFieldName accepts the names of form fields and nothing that a citizen would write into one: lower-case ASCII letters,
-// digits, "_", "." and "-", a letter first.
+// isFieldName accepts the names of form fields and nothing that a citizen would write into one: lower-case ASCII
+// letters, digits, "_", "." and "-", a letter first.
 func isFieldName(s string) bool {
 	if s == "" || len(s) > 80 || s[0] < 'a' || s[0] > 'z' {
 		return false

@@ -40,7 +40,8 @@ const (
 	RelationActive Kind = "relation_active"
 	// RelationEnded: a relation ended or was suspended.
 	RelationEnded Kind = "relation_ended"
-	// RelationRestricted: a registrar or a court took a representative's rights away. It is never shown to that representative.
+	// RelationRestricted: a registrar or a court took a representative's rights away. It is never shown to that
+	// representative.
 	RelationRestricted Kind = "relation_restricted"
 	// RequestReceived: an organisation asked for facts of this person.
 	RequestReceived Kind = "request_received"

@@ -14,8 +14,8 @@ import (
 	"vidan/seal"
 )
 
-// sqlList walks the primary key backwards: within a vault, (month, entry id) is the order of time (see entryID). The bounds on month let the
-// planner leave out the partitions of other months.
+// sqlList walks the primary key backwards: within a vault, (month, entry id) is the order of time (see entryID). The
+// bounds on month let the planner leave out the partitions of other months.
 const sqlList = `select entry_id, at, kind, coalesce(organisation_id, ''), commitment, sealed
   from access_log
   where vault_id = $1 and month >= $2 and month <= $3 and entry_id >= $4 and entry_id < $5
@@ -47,7 +47,8 @@ type Page struct {
 	// Entry is the row that records this reading (A4); it shows in the next listing, not in this one.
 }
 
-// Read is one row as it was found. When Damaged is set, only what stands in clear is known, and even that is unproven (A6).
+// Read is one row as it was found. When Damaged is set, only what stands in clear is known, and even that is unproven
+// (A6).
 type Read struct {
 	Entry
 	ID         identity.EntryID
@@ -58,7 +59,8 @@ type Read struct {
 	sealed     []byte // until it is opened
 }
 
-// Verify checks the commitment against every member of the entry (A3): [ErrDamaged] when something is not what was recorded.
+// Verify checks the commitment against every member of the entry (A3): [ErrDamaged] when something is not what was
+// recorded.
 func (e Read) Verify() error {
 	if e.Damaged || commit(e.salt, e.Entry.normal(), e.ID, e.At) != e.Commitment {
 		return fmt.Errorf("entry %s: %w", e.ID, ErrDamaged)
@@ -71,10 +73,13 @@ func (e Read) Canonical() (salt, row []byte) {
 	return e.salt[:], canonical(nil, e.Entry.normal(), e.ID, e.At)
 }
 
-// List returns a page of the record of one person and records that it was read, in one transaction: rec says who reads (its Vault and
-// Kind are set here). keys are those of the person's vaults, the main one first: where vaults were joined, their rows are merged into one order, and
-// the reading is recorded in the main one. Errors: [ErrCursor]; [ErrRecord] when the reading cannot be recorded, and then nothing is returned (P7).
-func (r *Recorder) List(ctx context.Context, db pg.Sender, keys []*seal.Keys, g pg.Guard, rec Entry, q Query, now time.Time) (Page, error) {
+// List returns a page of the record of one person and records that it was read, in one transaction: rec says who reads
+// (its Vault and Kind are set here). keys are those of the person's vaults, the main one first: where vaults were
+// joined, their rows are merged into one order, and the reading is recorded in the main one. Errors: [ErrCursor];
+// [ErrRecord] when the reading cannot be recorded, and then nothing is returned (P7).
+func (r *Recorder) List(
+	ctx context.Context, db pg.Sender, keys []*seal.Keys, g pg.Guard, rec Entry, q Query, now time.Time,
+) (Page, error) {
 	if len(keys) == 0 {
 		return Page{}, fmt.Errorf("%w: no vault to read", ErrEntry)
 	}
@@ -91,11 +96,11 @@ func (r *Recorder) List(ctx context.Context, db pg.Sender, keys []*seal.Keys, g 
 	g.Queue(b)
 	found := make([][]Read, len(keys))
 	for i, k := range keys {
-		b.Queue(sqlList, k.Vault(), firstOfMonth(s.from), firstOfMonth(s.to), s.first, s.before, string(q.Kind), q.Organisation, s.limit+1).
-			Query(func(rows pgx.Rows) (err error) {
-				found[i], err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Read, error) { return scan(row, k.Vault()) })
-				return err
-			})
+		b.Queue(sqlList, k.Vault(), firstOfMonth(s.from), firstOfMonth(s.to), s.first, s.before,
+			string(q.Kind), q.Organisation, s.limit+1).Query(func(rows pgx.Rows) (err error) {
+			found[i], err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Read, error) { return scan(row, k.Vault()) })
+			return err
+		})
 	}
 	unwritten := row.queue(b)
 	if err := pg.Pipeline(ctx, db, b); err != nil {
@@ -167,7 +172,8 @@ type span struct {
 }
 
 func (r *Recorder) span(q Query) (span, error) {
-	// The record cannot begin before the service did, nor hold the far future; both bounds only spare the planner partitions.
+	// The record cannot begin before the service did, nor hold the far future; both bounds only spare the planner
+	// partitions.
 	s := span{from: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), to: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC), limit: q.Limit}
 	if s.limit == 0 {
 		s.limit = DefaultLimit

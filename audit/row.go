@@ -23,8 +23,8 @@ const sqlInsert = `insert into access_log
 // columns is the number of columns of access_log.
 const columns = 8
 
-// Row is one row of the record, sealed and committed to, ready to be written. It can be made before the transaction that
-// writes it, as long as that transaction decides whether it is true.
+// Row is one row of the record, sealed and committed to, ready to be written. It can be made before the transaction
+// that writes it, as long as that transaction decides whether it is true.
 type Row struct {
 	vault        identity.VaultID
 	id           identity.EntryID
@@ -41,8 +41,8 @@ func (row Row) ID() identity.EntryID { return row.id }
 // Commitment returns what a transparency log may publish about the row.
 func (row Row) Commitment() [sha256.Size]byte { return row.commitment }
 
-// Row seals an entry under the record keyset of its vault, as of now. It returns [ErrEntry] for an entry that may not be recorded,
-// and [ErrRecord] when there is no key to seal it with.
+// Row seals an entry under the record keyset of its vault, as of now. It returns [ErrEntry] for an entry that may not
+// be recorded, and [ErrRecord] when there is no key to seal it with.
 func (r *Recorder) Row(k *seal.Keys, e Entry, now time.Time) (Row, error) {
 	if err := e.check(); err != nil {
 		return Row{}, err
@@ -72,8 +72,9 @@ func sealedPlace(v identity.VaultID, id identity.EntryID) seal.Place {
 	return seal.Place{Table: "access_log", Column: "sealed", Vault: v, Object: id.Bytes()}
 }
 
-// entryID makes a UUIDv7 (RFC 9562 §5.7, method 3: 12 bits of the fraction of the millisecond) of the time of the entry, not of the moment
-// it was written down, so that the order of ids is the order of time and the primary key serves the listing (A5).
+// entryID makes a UUIDv7 (RFC 9562 §5.7, method 3: 12 bits of the fraction of the millisecond) of the time of the
+// entry, not of the moment it was written down, so that the order of ids is the order of time and the primary key
+// serves the listing (A5).
 func entryID(at time.Time, random [8]byte) identity.EntryID {
 	ms := uint64(at.UnixMilli())
 	fraction := uint64(at.UnixMicro()-at.UnixMilli()*1000) * 4096 / 1000
@@ -97,17 +98,17 @@ func firstOfMonth(at time.Time) time.Time {
 	return time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)
 }
 
-// Queue adds the row to the batch that does what it records. A failure to write it fails the batch (A1, P7), and the callback's error
-// is [ErrRecord].
+// Queue adds the row to the batch that does what it records. A failure to write it fails the batch (A1, P7), and the
+// callback's error is [ErrRecord].
 func (row Row) Queue(b *pgx.Batch) { row.queue(b) }
 
 func (row Row) queue(b *pgx.Batch) *fate {
 	return written(b.Queue(sqlInsert, row.arguments(make([]any, 0, columns))...), true)
 }
 
-// QueueIf adds the row only where condition holds, so that a reading that finds nothing is not recorded as served. condition is a
-// boolean SQL expression over its own arguments $1 … $n; its text must be a constant of the caller, which lists [InsertIf] of it among its
-// statements.
+// QueueIf adds the row only where condition holds, so that a reading that finds nothing is not recorded as served.
+// condition is a boolean SQL expression over its own arguments $1 … $n; its text must be a constant of the caller,
+// which lists [InsertIf] of it among its statements.
 func (row Row) QueueIf(b *pgx.Batch, condition string, args ...any) {
 	all := append(make([]any, 0, len(args)+columns), args...)
 	written(b.Queue(InsertIf(condition, len(args)), row.arguments(all)...), false)
@@ -183,8 +184,8 @@ func (r *Recorder) Queue(b *pgx.Batch, k *seal.Keys, e Entry, now time.Time) (id
 // Statements returns the SQL of this package by name, to be prepared against the schema by a test.
 func Statements() map[string]string {
 	return map[string]string{
-		"audit.sqlInsert":   sqlInsert,
-		"audit.sqlInsertIf": InsertIf("exists (select from documents where vault_id = $1 and document_id = $2)", 2),
-		"audit.sqlList":     sqlList,
+		"sqlInsert":   sqlInsert,
+		"sqlInsertIf": InsertIf("exists (select from documents where vault_id = $1 and document_id = $2)", 2),
+		"sqlList":     sqlList,
 	}
 }

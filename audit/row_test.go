@@ -35,7 +35,8 @@ func name(tb testing.TB, s string) identity.Name {
 	return n
 }
 
-// samples are the entries of the vectors: the smallest, an own reading, a form filled by an organisation, everything at once.
+// samples are the entries of the vectors: the smallest, an own reading, a form filled by an organisation, everything at
+// once.
 func samples(tb testing.TB) map[string]Entry {
 	officer := Officer{
 		ID: "cb-0417", Name: name(tb, "Nguyễn Thị Hoa"), Post: "Công chức tư pháp – hộ tịch",
@@ -75,7 +76,8 @@ func samples(tb testing.TB) map[string]Entry {
 	}
 }
 
-// vector holds both formats of one entry, for the readers of docs/CRYPTO.md and for every later version of this package.
+// vector holds both formats of one entry, for the readers of docs/CRYPTO.md and for every later version of this
+// package.
 type vector struct {
 	Canonical  string `json:"canonical"`
 	Commitment string `json:"commitment"`

@@ -7,8 +7,8 @@ import (
 	"vidan/identity"
 )
 
-// Names are the words that the reader of a sentence knows the people and bodies by. The record holds only ids; whoever shows it
-// looks the names up. A name that is not known stays empty and is paraphrased, never replaced by an id.
+// Names are the words that the reader of a sentence knows the people and bodies by. The record holds only ids; whoever
+// shows it looks the names up. A name that is not known stays empty and is paraphrased, never replaced by an id.
 type Names struct {
 	Reader       identity.VaultID // who is reading the sentence
 	Owner        string           // whose record it is; empty when the reader is the owner
@@ -16,8 +16,8 @@ type Names struct {
 	Actor        string           // name of the citizen who acted, when that is neither the reader nor a secret to them
 }
 
-// Sentence says in one plain sentence each, Vietnamese first, what the entry means, as it is shown in the access history
-// (Decree 69/2024 Art. 18(6): papers, purpose, count, time, who). At most 20 words, no code words.
+// Sentence says in one plain sentence each, Vietnamese first, what the entry means, as it is shown in the access
+// history (Decree 69/2024 Art. 18(6): papers, purpose, count, time, who). At most 20 words, no code words.
 func (e Entry) Sentence(n Names) (vi, en string) {
 	p, ok := phraseOf(e.Kind)
 	if !ok {
@@ -28,7 +28,8 @@ func (e Entry) Sentence(n Names) (vi, en string) {
 	}
 	whoVi, whoEn := e.who(n)
 	whoseVi, whoseEn := e.whose(n)
-	fill := strings.NewReplacer("{của}", whoseVi, "{mục}", e.count(" ", " mục "), "{your}", whoseEn, "{some}", e.count("some", ""))
+	fill := strings.NewReplacer("{của}", whoseVi, "{mục}", e.count(" ", " mục "),
+		"{your}", whoseEn, "{some}", e.count("some", ""))
 	switch {
 	case p.vi != "":
 		vi, en = p.vi, p.en
@@ -83,6 +84,7 @@ func was(who string) string {
 	return " was "
 }
 
+// count says of how many details a disclosure was, or none: with a unit and spaces around in Vietnamese, bare in English.
 func (e Entry) count(none, unit string) string {
 	if len(e.Fields) == 0 {
 		return none
@@ -93,10 +95,15 @@ func (e Entry) count(none, unit string) string {
 	return strconv.Itoa(len(e.Fields))
 }
 
-// phrase is what one kind means. verb follows "đã" or "không được", base follows "was not allowed to"; past
-// follows the name of who acted. Where it does not
-// matter who acted, vi and en are the whole sentence.
+// phrase is what one kind means. verb follows "đã" or "không được", base follows "was not allowed to", past follows the
+// name of who acted. Where it does not matter who acted, vi and en are the whole sentence.
 type phrase struct{ verb, past, base, vi, en string }
+
+func act(verb, past, base string) (phrase, bool) {
+	return phrase{verb: verb, past: past, base: base}, true
+}
+
+func whole(vi, en string) (phrase, bool) { return phrase{vi: vi, en: en}, true }
 
 func phraseOf(k Kind) (phrase, bool) {
 	if p, ok := phraseOfReading(k); ok {
@@ -111,25 +118,35 @@ func phraseOf(k Kind) (phrase, bool) {
 func phraseOfReading(k Kind) (phrase, bool) {
 	switch k {
 	case ListRead:
-		return phrase{verb: "xem danh sách giấy tờ {của}", past: "looked at the list of {your} documents", base: "see the list of {your} documents"}, true
+		return act("xem danh sách giấy tờ {của}",
+			"looked at the list of {your} documents", "see the list of {your} documents")
 	case DocumentRead:
-		return phrase{verb: "xem một giấy tờ {của}", past: "looked at one of {your} documents", base: "look at one of {your} documents"}, true
+		return act("xem một giấy tờ {của}",
+			"looked at one of {your} documents", "look at one of {your} documents")
 	case HistoryRead:
-		return phrase{verb: "xem lịch sử truy cập {của}", past: "looked at {your} access history", base: "look at {your} access history"}, true
+		return act("xem lịch sử truy cập {của}",
+			"looked at {your} access history", "look at {your} access history")
 	case RequestViewed:
-		return phrase{verb: "xem yêu cầu dùng thông tin {của}", past: "looked at a request for {your} details", base: "see a request for {your} details"}, true
+		return act("xem yêu cầu dùng thông tin {của}",
+			"looked at a request for {your} details", "see a request for {your} details")
 	case Disclosure:
-		return phrase{verb: "nhận{mục}thông tin {của}", past: "received {some} of {your} details", base: "receive {some} of {your} details"}, true
+		return act("nhận{mục}thông tin {của}",
+			"received {some} of {your} details", "receive {some} of {your} details")
 	case ResultStored:
-		return phrase{verb: "gửi một giấy tờ vào ví {của}", past: "added a document to {your} wallet", base: "add a document to {your} wallet"}, true
+		return act("gửi một giấy tờ vào ví {của}",
+			"added a document to {your} wallet", "add a document to {your} wallet")
 	case ResultQuarantined:
-		return phrase{vi: "Một giấy tờ gửi vào ví {của} đang chờ người kiểm tra", en: "A document for {your} wallet is waiting for a person to check it"}, true
+		return whole("Một giấy tờ gửi vào ví {của} đang chờ người kiểm tra",
+			"A document for {your} wallet is waiting for a person to check it")
 	case ResultResolved:
-		return phrase{verb: "kiểm tra giấy tờ đang chờ {của}", past: "checked a waiting document for {your} wallet", base: "check a document for {your} wallet"}, true
+		return act("kiểm tra giấy tờ đang chờ {của}",
+			"checked a waiting document for {your} wallet", "check a document for {your} wallet")
 	case HoldingOpened:
-		return phrase{vi: "Một giấy tờ có liên quan đã được nối với ví {của}", en: "A related document was linked to {your} wallet"}, true
+		return whole("Một giấy tờ có liên quan đã được nối với ví {của}",
+			"A related document was linked to {your} wallet")
 	case HoldingEnded:
-		return phrase{vi: "Một giấy tờ có liên quan không còn nối với ví {của}", en: "A related document is no longer linked to {your} wallet"}, true
+		return whole("Một giấy tờ có liên quan không còn nối với ví {của}",
+			"A related document is no longer linked to {your} wallet")
 	}
 	return phrase{}, false
 }
@@ -137,27 +154,38 @@ func phraseOfReading(k Kind) (phrase, bool) {
 func phraseOfConsent(k Kind) (phrase, bool) {
 	switch k {
 	case RelationProposed:
-		return phrase{verb: "đề nghị một quyền đại diện {của}", past: "proposed a representative in {your} account", base: "propose a representative in {your} account"}, true
+		return act("đề nghị một quyền đại diện {của}",
+			"proposed a representative in {your} account", "propose a representative in {your} account")
 	case RelationActive:
-		return phrase{vi: "Một quyền đại diện {của} đã có hiệu lực", en: "A right of representation in {your} account took effect"}, true
+		return whole("Một quyền đại diện {của} đã có hiệu lực",
+			"A right of representation in {your} account took effect")
 	case RelationEnded:
-		return phrase{vi: "Một quyền đại diện {của} đã chấm dứt", en: "A right of representation in {your} account ended"}, true
+		return whole("Một quyền đại diện {của} đã chấm dứt",
+			"A right of representation in {your} account ended")
 	case RelationRestricted:
-		return phrase{vi: "Một quyền đại diện {của} đã bị hạn chế", en: "A right of representation in {your} account was restricted"}, true
+		return whole("Một quyền đại diện {của} đã bị hạn chế",
+			"A right of representation in {your} account was restricted")
 	case RequestReceived:
-		return phrase{verb: "xin dùng thông tin {của}", past: "asked to use {your} details", base: "ask for {your} details"}, true
+		return act("xin dùng thông tin {của}",
+			"asked to use {your} details", "ask for {your} details")
 	case Decision:
-		return phrase{verb: "đồng ý cho dùng thông tin {của}", past: "agreed to the use of {your} details", base: "decide on the use of {your} details"}, true
+		return act("đồng ý cho dùng thông tin {của}",
+			"agreed to the use of {your} details", "decide on the use of {your} details")
 	case GrantPaused:
-		return phrase{verb: "tạm dừng một sự cho phép {của}", past: "paused one of {your} permissions", base: "pause one of {your} permissions"}, true
+		return act("tạm dừng một sự cho phép {của}",
+			"paused one of {your} permissions", "pause one of {your} permissions")
 	case GrantResumed:
-		return phrase{verb: "mở lại một sự cho phép {của}", past: "resumed one of {your} permissions", base: "resume one of {your} permissions"}, true
+		return act("mở lại một sự cho phép {của}",
+			"resumed one of {your} permissions", "resume one of {your} permissions")
 	case GrantExpired:
-		return phrase{vi: "Một sự cho phép {của} đã hết hạn", en: "One of {your} permissions ended as agreed"}, true
+		return whole("Một sự cho phép {của} đã hết hạn",
+			"One of {your} permissions ended as agreed")
 	case Withdrawal:
-		return phrase{verb: "rút lại một sự cho phép {của}", past: "withdrew one of {your} permissions", base: "withdraw one of {your} permissions"}, true
+		return act("rút lại một sự cho phép {của}",
+			"withdrew one of {your} permissions", "withdraw one of {your} permissions")
 	case AccessRefused:
-		return phrase{verb: "xem thông tin {của}", past: "saw {your} details", base: "see {your} details"}, true
+		return act("xem thông tin {của}",
+			"saw {your} details", "see {your} details")
 	}
 	return phrase{}, false
 }
@@ -165,33 +193,47 @@ func phraseOfConsent(k Kind) (phrase, bool) {
 func phraseOfAccount(k Kind) (phrase, bool) {
 	switch k {
 	case Enrolled:
-		return phrase{verb: "mở tài khoản {của}", past: "opened {your} account", base: "open {your} account"}, true
+		return act("mở tài khoản {của}",
+			"opened {your} account", "open {your} account")
 	case Activated:
-		return phrase{verb: "kích hoạt tài khoản {của}", past: "activated {your} account", base: "activate {your} account"}, true
+		return act("kích hoạt tài khoản {của}",
+			"activated {your} account", "activate {your} account")
 	case SignIn:
-		return phrase{verb: "đăng nhập vào tài khoản {của}", past: "signed in to {your} account", base: "sign in to {your} account"}, true
+		return act("đăng nhập vào tài khoản {của}",
+			"signed in to {your} account", "sign in to {your} account")
 	case SessionEnded:
-		return phrase{verb: "kết thúc một lần đăng nhập {của}", past: "ended one of {your} sign-ins", base: "end one of {your} sign-ins"}, true
+		return act("kết thúc một lần đăng nhập {của}",
+			"ended one of {your} sign-ins", "end one of {your} sign-ins")
 	case DeviceAdded:
-		return phrase{verb: "thêm thiết bị vào tài khoản {của}", past: "added a device to {your} account", base: "add a device to {your} account"}, true
+		return act("thêm thiết bị vào tài khoản {của}",
+			"added a device to {your} account", "add a device to {your} account")
 	case DeviceRemoved:
-		return phrase{verb: "gỡ thiết bị khỏi tài khoản {của}", past: "removed a device from {your} account", base: "remove a device from {your} account"}, true
+		return act("gỡ thiết bị khỏi tài khoản {của}",
+			"removed a device from {your} account", "remove a device from {your} account")
 	case NumberProposed:
-		return phrase{verb: "báo số định danh cho ví {của}", past: "reported a personal number for {your} wallet", base: "report a number for {your} wallet"}, true
+		return act("báo số định danh cho ví {của}",
+			"reported a personal number for {your} wallet", "report a number for {your} wallet")
 	case IdentifierBound:
-		return phrase{verb: "gắn số định danh vào ví {của}", past: "linked a personal number to {your} wallet", base: "link a number to {your} wallet"}, true
+		return act("gắn số định danh vào ví {của}",
+			"linked a personal number to {your} wallet", "link a number to {your} wallet")
 	case VaultJoined:
-		return phrase{verb: "gộp hai ví {của} làm một", past: "joined {your} two wallets into one", base: "join {your} two wallets into one"}, true
+		return act("gộp hai ví {của} làm một",
+			"joined {your} two wallets into one", "join {your} two wallets into one")
 	case LevelChanged:
-		return phrase{verb: "đổi mức độ định danh {của}", past: "changed the level of {your} account", base: "change the level of {your} account"}, true
+		return act("đổi mức độ định danh {của}",
+			"changed the level of {your} account", "change the level of {your} account")
 	case ContactChanged:
-		return phrase{verb: "đổi cách liên lạc {của}", past: "changed {your} contact details", base: "change {your} contact details"}, true
+		return act("đổi cách liên lạc {của}",
+			"changed {your} contact details", "change {your} contact details")
 	case DeathReported:
-		return phrase{verb: "ghi nhận tin báo tử {của}", past: "recorded a report of {your} death", base: "record a report of {your} death"}, true
+		return act("ghi nhận tin báo tử {của}",
+			"recorded a report of {your} death", "record a report of {your} death")
 	case Blocked:
-		return phrase{verb: "khóa tài khoản {của}", past: "blocked {your} account", base: "block {your} account"}, true
+		return act("khóa tài khoản {của}",
+			"blocked {your} account", "block {your} account")
 	case Unblocked:
-		return phrase{verb: "mở khóa tài khoản {của}", past: "unblocked {your} account", base: "unblock {your} account"}, true
+		return act("mở khóa tài khoản {của}",
+			"unblocked {your} account", "unblock {your} account")
 	}
 	return phrase{}, false
 }

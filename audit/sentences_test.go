@@ -8,7 +8,8 @@ import (
 	"vidan/identity"
 )
 
-// TestSentencesArePlain holds every sentence that a citizen can meet to at most 20 words and no code words, in both languages.
+// TestSentencesArePlain holds every sentence that a citizen can meet to at most 20 words and no code words, in both
+// languages.
 func TestSentencesArePlain(t *testing.T) {
 	t.Parallel()
 	me, other := fixed[identity.VaultID](1), fixed[identity.VaultID](2)

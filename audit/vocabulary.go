@@ -1,10 +1,12 @@
 package audit
 
-// vocabulary holds words that rows repeat: names of form fields, procedures, bases. In a sealed body a word of the vocabulary is
-// its position, so that the fields of a whole form cost a byte or two each (A2: a body has no room for anything but names).
+// vocabulary holds words that rows repeat: names of form fields, procedures, bases. In a sealed body a word of the
+// vocabulary is its position, so that the fields of a whole form cost a byte or two each (A2: a body has no room for
+// anything but names).
 //
-// Positions are part of the body format for ever: words are only ever appended. A word that is not here is written out in full, so
-// a new form needs no change; the commitment is made over the words themselves and does not depend on this list.
+// Positions are part of the body format for ever: words are only ever appended. A word that is not here is written out
+// in full, so a new form needs no change; the commitment is made over the words themselves and does not depend on this
+// list.
 var vocabulary = [...]string{
 	// Fields of the forms.
 	"applicant_birth_date", "applicant_ethnicity", "applicant_full_name", "applicant_id_issued_on",

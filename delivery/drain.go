@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"vidan/identity"
+	"vidan/internal/pg"
 )
 
 // sqlTakeOne locks one due task; it stays locked while its handler runs, so that no relay takes it.
@@ -27,9 +28,10 @@ const sqlReturn = `insert into outbox
   (outbox_id, kind, vault_id, organisation_id, args, created_at, not_before, attempts)
   values ($1, $2, $3, $4, $5, $6, $7, $8)`
 
-// Drain runs everything that is due, and what that makes due, until nothing is left: for tests, for the sandbox after its clock was
-// moved, for the demo. It needs no running relay and minds none: it also runs what a relay has already handed to River, and waits for what this process is
-// working on. A task that fails is put back for later as ever and stops no other; the errors come back joined.
+// Drain runs everything that is due, and what that makes due, until nothing is left: for tests, for the sandbox after
+// its clock was moved, for the demo. It needs no running relay and minds none: it also runs what a relay has already
+// handed to River, and waits for what this process is working on. A task that fails is put back for later as ever and
+// stops no other; the errors come back joined.
 func (r *Relay) Drain(ctx context.Context) error {
 	var failed []error
 	for {
@@ -65,7 +67,7 @@ func (r *Relay) drainOutbox(ctx context.Context, failed *[]error) (n int, err er
 	for {
 		took, err := r.drainTask(ctx, failed)
 		if err != nil {
-			return n, fmt.Errorf("drain outbox: %w", err)
+			return n, fmt.Errorf("drain outbox: %w", pg.Classify(err))
 		}
 		if !took {
 			return n, nil
@@ -74,7 +76,8 @@ func (r *Relay) drainOutbox(ctx context.Context, failed *[]error) (n int, err er
 	}
 }
 
-// drainTask runs one due task while its row is locked. If the process dies between the effect and the commit, the row is there again (fault 18).
+// drainTask runs one due task while its row is locked. If the process dies between the effect and the commit, the row
+// is there again (fault 18).
 func (r *Relay) drainTask(ctx context.Context, failed *[]error) (took bool, err error) {
 	tx, err := r.pool.Begin(ctx)
 	if err != nil {
@@ -114,7 +117,7 @@ func (r *Relay) drainRiver(ctx context.Context, failed *[]error) (n int, err err
 		States(rivertype.JobStateAvailable, rivertype.JobStateRetryable, rivertype.JobStateScheduled)
 	found, err := r.river.JobList(ctx, list)
 	if err != nil {
-		return 0, fmt.Errorf("drain river: %w", err)
+		return 0, fmt.Errorf("drain river: %w", pg.Classify(err))
 	}
 	for _, row := range found.Jobs {
 		if row.State != rivertype.JobStateAvailable && row.ScheduledAt.After(r.cfg.Now()) {
@@ -122,7 +125,7 @@ func (r *Relay) drainRiver(ctx context.Context, failed *[]error) (n int, err err
 		}
 		took, err := r.drainJob(ctx, row.ID, failed)
 		if err != nil {
-			return n, fmt.Errorf("drain river: %w", err)
+			return n, fmt.Errorf("drain river: %w", pg.Classify(err))
 		}
 		if took {
 			n++
@@ -157,14 +160,17 @@ func (r *Relay) drainJob(ctx context.Context, id int64, failed *[]error) (took b
 		return false, err
 	}
 	if again != nil {
-		if _, err := tx.Exec(ctx, sqlReturn, t.ID, t.Kind, t.Vault, nullable(t.Organisation), t.Args, row.CreatedAt, *again, attempts); err != nil {
+		_, err := tx.Exec(ctx, sqlReturn,
+			t.ID, t.Kind, t.Vault, nullable(t.Organisation), t.Args, row.CreatedAt, *again, attempts)
+		if err != nil {
 			return false, err
 		}
 	}
 	return true, tx.Commit(ctx)
 }
 
-// attempt runs a task once more and says when it comes back and with how many attempts: nil when it is done. Its error is that of ctx alone.
+// attempt runs a task once more and says when it comes back and with how many attempts: nil when it is done. Its error
+// is that of ctx alone.
 func (r *Relay) attempt(ctx context.Context, t Task, failed *[]error) (again *time.Time, attempts int, err error) {
 	cause := r.run(ctx, t)
 	if err := ctx.Err(); err != nil {
@@ -188,11 +194,11 @@ func (r *Relay) attempt(ctx context.Context, t Task, failed *[]error) (again *ti
 func (r *Relay) busy(ctx context.Context) (bool, error) {
 	var due bool
 	if err := r.pool.QueryRow(ctx, sqlDue, r.cfg.Now()).Scan(&due); err != nil || due {
-		return due, err
+		return due, pg.Classify(err)
 	}
 	running, err := r.river.JobList(ctx, river.NewJobListParams().Kinds(job{}.Kind()).First(1000).States(rivertype.JobStateRunning))
 	if err != nil {
-		return false, err
+		return false, pg.Classify(err)
 	}
 	return slices.ContainsFunc(running.Jobs, func(row *rivertype.JobRow) bool {
 		return len(row.AttemptedBy) > 0 && row.AttemptedBy[len(row.AttemptedBy)-1] == r.river.ID()

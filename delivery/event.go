@@ -15,7 +15,8 @@ import (
 // kindEvent marks outbox rows that become events instead of tasks.
 const kindEvent = "event"
 
-// Event is something that happened to an organisation's results or requests, as it reads them after the last one it knows.
+// Event is something that happened to an organisation's results or requests, as it reads them after the last one it
+// knows.
 type Event struct {
 	Seq  int64             // 1, 2, 3 … within the organisation, no gap (D5)
 	ID   identity.ObjectID // the same on every reading
@@ -30,8 +31,8 @@ type envelope struct {
 	Body json.RawMessage `json:"body"`
 }
 
-// QueueEvent adds an event to the transaction of what it tells (D1). body is marshalled to one flat JSON object of ids of that organisation's
-// sector, codes and numbers; anything else fails the transaction (D4).
+// QueueEvent adds an event to the transaction of what it tells (D1). body is marshalled to one flat JSON object of ids
+// of that organisation's sector, codes and numbers; anything else fails the transaction (D4).
 func QueueEvent(b *pgx.Batch, organisation, kind string, body any, now time.Time) {
 	raw, err := json.Marshal(body)
 	if err != nil || organisation == "" || !plainString(kind) || kind == "" || !plainArgs(raw, true) {
@@ -46,14 +47,16 @@ func QueueEvent(b *pgx.Batch, organisation, kind string, body any, now time.Time
 	queue(b, Task{Kind: kindEvent, Organisation: organisation, Args: args}, now)
 }
 
-// sqlTakeEvents locks due events; other relays skip them. Within an organisation they are numbered in the order of their ids.
+// sqlTakeEvents locks due events; other relays skip them. Within an organisation they are numbered in the order of
+// their ids.
 const sqlTakeEvents = `select outbox_id, organisation_id, args, created_at from outbox
   where kind = 'event' and not_before <= $1
   order by organisation_id, outbox_id limit $2 for update skip locked`
 
 const sqlOpenHead = `insert into event_heads (organisation_id, seq) values ($1, 0) on conflict (organisation_id) do nothing`
 
-// sqlLockHead makes the order of numbers the order of commits: who numbers an organisation's events holds its head until they are visible (D5).
+// sqlLockHead makes the order of numbers the order of commits: who numbers an organisation's events holds its head
+// until they are visible (D5).
 const sqlLockHead = `select seq from event_heads where organisation_id = $1 for update`
 
 const sqlKnownEvents = `select event_id from organisation_events where organisation_id = $1 and event_id = any($2)`
@@ -74,7 +77,8 @@ type waitingEvent struct {
 	at           time.Time
 }
 
-// numberEvents numbers due events and returns how many it took. Everything happens in one transaction: a crash leaves them waiting as before.
+// numberEvents numbers due events and returns how many it took. Everything happens in one transaction: a crash leaves
+// them waiting as before.
 func (r *Relay) numberEvents(ctx context.Context) (int, error) {
 	var taken int
 	err := pg.InTx(ctx, r.pool, func(tx pgx.Tx) error {
@@ -118,8 +122,8 @@ func scanWaitingEvent(row pgx.CollectableRow) (waitingEvent, error) {
 	return e, nil
 }
 
-// number gives the events of one organisation their numbers. An event that already has one, because an older outbox was restored beside newer
-// events, is not numbered again.
+// number gives the events of one organisation their numbers. An event that already has one, because an older outbox was
+// restored beside newer events, is not numbered again.
 func number(ctx context.Context, tx pgx.Tx, organisation string, events []waitingEvent) error {
 	ids := make([]identity.ObjectID, len(events))
 	for i, e := range events {
@@ -185,16 +189,18 @@ func queueDone(b *pgx.Batch, ids []identity.ObjectID) {
 const sqlEvents = `select seq, event_id, kind, at, body from organisation_events
   where organisation_id = $1 and seq > $2 order by seq limit $3`
 
-// SQLForgetEvents is the statement with which the operator ends the 90 days that events are kept. It runs as the owner of the schema, once a day:
-// the service itself has no right to delete an event. Numbers go on where they were.
+// SQLForgetEvents is the statement with which the operator ends the 90 days that events are kept. It runs as the owner
+// of the schema, once a day: the service itself has no right to delete an event. Numbers go on where they were.
 const SQLForgetEvents = `delete from organisation_events where at < now() - interval '90 days'`
 
 // MaxEvents is the largest page of events.
 const MaxEvents = 1000
 
-// Events returns up to limit events of an organisation after the given number, and the number to ask with next. Nothing that commits later can get a
-// number at or below one already returned (D5), so asking on from next misses nothing.
-func Events(ctx context.Context, db pg.Sender, g pg.Guard, organisation string, after int64, limit int) (events []Event, next int64, err error) {
+// Events returns up to limit events of an organisation after the given number, and the number to ask with next. Nothing
+// that commits later can get a number at or below one already returned (D5), so asking on from next misses nothing.
+func Events(
+	ctx context.Context, db pg.Sender, g pg.Guard, organisation string, after int64, limit int,
+) (events []Event, next int64, err error) {
 	limit = min(max(limit, 1), MaxEvents)
 	b := new(pgx.Batch)
 	g.Queue(b)

@@ -12,13 +12,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"vidan/identity"
+	"vidan/internal/pg"
 	"vidan/seal"
 )
 
 var (
 	// ErrGateway reports a URI that names no gateway.
 	ErrGateway = errors.New("delivery: unknown gateway")
-	// ErrNoGateway reports that this deployment has no gateway: the message is held, and the person is told at the counter.
+	// ErrNoGateway reports that this deployment has no gateway: the message is held, and the person is told at the
+	// counter.
 	ErrNoGateway = errors.New("delivery: no gateway")
 	// ErrUndeliverable reports an address that will never take this message.
 	ErrUndeliverable = errors.New("delivery: undeliverable")
@@ -49,13 +51,14 @@ type Outgoing struct {
 	At                  time.Time
 }
 
-// Gateway brings messages to people. Deliver may be called again with a message it already took, and must then send nothing. It returns
-// [ErrNoGateway], [ErrUndeliverable], or an error after which the same message is tried again.
+// Gateway brings messages to people. Deliver may be called again with a message it already took, and must then send
+// nothing. It returns [ErrNoGateway], [ErrUndeliverable], or an error after which the same message is tried again.
 type Gateway interface {
 	Deliver(ctx context.Context, m Outgoing) error
 }
 
-// OpenGateway returns the gateway of a URI: "sandbox:" writes to the table that the sandbox shows, the empty one holds every message.
+// OpenGateway returns the gateway of a URI: "sandbox:" writes to the table that the sandbox shows, the empty one holds
+// every message.
 func OpenGateway(uri string, pool *pgxpool.Pool) (Gateway, error) {
 	switch uri {
 	case "":
@@ -85,7 +88,7 @@ const sqlSandboxDeliver = `insert into sandbox_messages
 func (s sandbox) Deliver(ctx context.Context, m Outgoing) error {
 	_, err := s.pool.Exec(ctx, sqlSandboxDeliver,
 		m.ID, m.At, string(m.Channel), string(m.Address), string(m.Template), string(m.Vietnamese), string(m.English))
-	return err
+	return pg.Classify(err)
 }
 
 // SandboxMessage is what the sandbox would have sent, with the fictional address in clear.
@@ -106,11 +109,11 @@ const sqlSandbox = `select message_id, at, channel, address, template, body_vi, 
 func SandboxMessages(ctx context.Context, db seal.Querier, limit int) ([]SandboxMessage, error) {
 	rows, err := db.Query(ctx, sqlSandbox, limit)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox messages: %w", err)
+		return nil, fmt.Errorf("sandbox messages: %w", pg.Classify(err))
 	}
 	messages, err := pgx.CollectRows(rows, pgx.RowToStructByPos[SandboxMessage])
 	if err != nil {
-		return nil, fmt.Errorf("sandbox messages: %w", err)
+		return nil, fmt.Errorf("sandbox messages: %w", pg.Classify(err))
 	}
 	return messages, nil
 }

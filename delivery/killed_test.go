@@ -17,8 +17,8 @@ import (
 	"vidan/internal/pgtest"
 )
 
-// The test binary becomes another process when dieVariable names a database: one that is killed the moment its handler's effect has
-// committed. dieHow says what it was doing.
+// The test binary becomes another process when dieVariable names a database: one that is killed the moment its
+// handler's effect has committed. dieHow says what it was doing.
 const (
 	dieVariable = "VIDAN_TEST_DIE"
 	dieHow      = "VIDAN_TEST_DIE_HOW"
@@ -65,8 +65,8 @@ func die(dsn string) {
 	select {}
 }
 
-// TestFault18_KilledBetweenEffectAndCompletion kills a process after the effect and before the task was marked as done: the task runs
-// again, in another process, and the effect is there once.
+// TestFault18_KilledBetweenEffectAndCompletion kills a process after the effect and before the task was marked as done:
+// the task runs again, in another process, and the effect is there once.
 func TestFault18_KilledBetweenEffectAndCompletion(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"drain", "work"} {

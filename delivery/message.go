@@ -87,9 +87,12 @@ const sqlInsertMessage = `insert into messages
   (vault_id, message_id, contact_id, template, state, sealed, created_at)
   values ($1, $2, $3, $4, 'queued', $5, $6)`
 
-// QueueMessage adds a message to a person, and the task that sends it, to the transaction of what it tells about. Address and code are sealed under the
-// vault's content keyset and leave it only for the gateway. Errors: [ErrTemplate]; those of sealing.
-func QueueMessage(b *pgx.Batch, k *seal.Keys, v identity.VaultID, to Contact, t Template, a Args, now time.Time) (identity.ObjectID, error) {
+// QueueMessage adds a message to a person, and the task that sends it, to the transaction of what it tells about.
+// Address and code are sealed under the vault's content keyset and leave it only for the gateway. Errors:
+// [ErrTemplate]; those of sealing.
+func QueueMessage(
+	b *pgx.Batch, k *seal.Keys, v identity.VaultID, to Contact, t Template, a Args, now time.Time,
+) (identity.ObjectID, error) {
 	if _, _, err := t.render(a); err != nil {
 		return identity.ObjectID{}, err
 	}

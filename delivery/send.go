@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"vidan/identity"
+	"vidan/internal/pg"
 	"vidan/seal"
 )
 
@@ -36,8 +37,9 @@ const sqlMessage = `select template, state, sealed, created_at from messages whe
 const sqlMessageState = `update messages set state = $3, sent_at = $4
   where vault_id = $1 and message_id = $2 and state = 'queued'`
 
-// Send is the [Handler] of [TaskMessage]: it opens the message, gives it to the gateway and writes down what became of it. A message that was sent, held or
-// failed before is left alone; one that died between gateway and database is given to the gateway again under the same id.
+// Send is the [Handler] of [TaskMessage]: it opens the message, gives it to the gateway and writes down what became of
+// it. A message that was sent, held or failed before is left alone; one that died between gateway and database is given
+// to the gateway again under the same id.
 func (m *Messenger) Send(ctx context.Context, t Task) error {
 	var args struct {
 		Message identity.ObjectID `json:"message_id"`
@@ -53,7 +55,7 @@ func (m *Messenger) Send(ctx context.Context, t Task) error {
 	case errors.Is(err, pgx.ErrNoRows):
 		return ErrNoMessage
 	case err != nil:
-		return fmt.Errorf("read message %s: %w", args.Message, err)
+		return fmt.Errorf("read message %s: %w", args.Message, pg.Classify(err))
 	case state != "queued":
 		return nil
 	}
@@ -73,7 +75,9 @@ func (m *Messenger) Send(ctx context.Context, t Task) error {
 	return m.became(ctx, t.Vault, args.Message, "sent")
 }
 
-func (m *Messenger) open(ctx context.Context, v identity.VaultID, id identity.ObjectID, t Template, sealed []byte) (Outgoing, error) {
+func (m *Messenger) open(
+	ctx context.Context, v identity.VaultID, id identity.ObjectID, t Template, sealed []byte,
+) (Outgoing, error) {
 	keys, err := m.vaults.OpenOne(ctx, m.pool, v)
 	if err != nil {
 		return Outgoing{}, err
@@ -90,7 +94,10 @@ func (m *Messenger) open(ctx context.Context, v identity.VaultID, id identity.Ob
 	if err != nil {
 		return Outgoing{}, fmt.Errorf("message %s: %w", id, err)
 	}
-	return Outgoing{ID: id, Channel: Channel(l.Channel), Address: Address(l.Address), Template: t, Vietnamese: Text(vi), English: Text(en)}, nil
+	return Outgoing{
+		ID: id, Channel: Channel(l.Channel), Address: Address(l.Address),
+		Template: t, Vietnamese: Text(vi), English: Text(en),
+	}, nil
 }
 
 func (m *Messenger) became(ctx context.Context, v identity.VaultID, id identity.ObjectID, state string) error {
@@ -100,7 +107,7 @@ func (m *Messenger) became(ctx context.Context, v identity.VaultID, id identity.
 		at = &now
 	}
 	if _, err := m.pool.Exec(ctx, sqlMessageState, v, id, state, at); err != nil {
-		return fmt.Errorf("message %s: %w", id, err)
+		return fmt.Errorf("message %s: %w", id, pg.Classify(err))
 	}
 	return nil
 }

@@ -2,8 +2,8 @@ package delivery
 
 import "strings"
 
-// Template is a text that people receive. All but one are content-free: they say that there is something to read, never what, about whom or
-// from whom, because a telephone is shared, lost and read over the shoulder.
+// Template is a text that people receive. All but one are content-free: they say that there is something to read, never
+// what, about whom or from whom, because a telephone is shared, lost and read over the shoulder.
 type Template string
 
 const (
@@ -31,7 +31,8 @@ func Templates() []Template {
 // codeMark is where a one-time code stands in a text.
 const codeMark = "{code}"
 
-// text returns what a template says, Vietnamese and English, and whether it exists. No text holds a link: people must not get used to following one.
+// text returns what a template says, Vietnamese and English, and whether it exists. No text holds a link: people must
+// not get used to following one.
 func (t Template) text() (vi, en string, ok bool) {
 	switch t {
 	case RequestWaiting:

@@ -276,7 +276,8 @@ create table signins (
   amr text[] not null default '{}',
   failures int not null default 0,
   created_at timestamptz not null,
-  expires_at timestamptz not null
+  expires_at timestamptz not null,
+  mac bytea not null
 );
 create unique index signins_by_challenge on signins (challenge_id);
 create index signins_of_vault on signins (vault_id) where step = 'confirm';
@@ -293,7 +294,8 @@ create table authorization_codes (
   scope text not null,
   dpop_jkt text,
   expires_at timestamptz not null,
-  used_at timestamptz
+  used_at timestamptz,
+  mac bytea not null
 );
 comment on table authorization_codes is 'head (used_at), secret: SHA-256 of a one-time code, at most 60 s';
 
@@ -472,6 +474,15 @@ create table relation_facts (
   primary key (vault_id, relation_id, fact_id)
 );
 comment on table relation_facts is 'fact, sensitive: every change of a relation with its reason; the head can be rebuilt from it';
+
+create table relation_waits (
+  prf_key_id int not null,
+  digest bytea not null,
+  vault_id uuid not null,
+  relation_id uuid not null,
+  primary key (prf_key_id, digest, vault_id, relation_id)
+);
+comment on table relation_waits is 'fact, sensitive: relations whose actor was not enrolled yet, under the keyed digest of the actor''s number';
 
 create table consent_requests (
   request_id uuid primary key,

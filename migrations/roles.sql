@@ -12,7 +12,7 @@ grant usage on schema public to vidan_serve, vidan_audit;
 -- Facts: what happened stays.
 grant select, insert on
   deployment, vault_aliases, subjects, proof_ids, papers, document_revisions, receipts, refusals, waiting_identifiers,
-  relation_facts, grant_events, disclosures, access_log, organisation_events, idempotency
+  relation_facts, relation_waits, grant_events, disclosures, access_log, organisation_events, idempotency
   to vidan_serve;
 
 -- Heads: only the listed columns change.
@@ -35,7 +35,7 @@ grant update (state, redirect_uris, mac) on clients to vidan_serve;
 grant update (state, ended_at, mac) on client_keys to vidan_serve;
 grant update (state, valid_until, mac) on mandates to vidan_serve;
 grant update (state, ended_at, jkt) on sessions to vidan_serve;
-grant update (vault_id, step, challenge_id, number, level, amr, failures) on signins to vidan_serve;
+grant update (vault_id, step, challenge_id, number, level, amr, failures, mac) on signins to vidan_serve;
 grant update (used_at) on authorization_codes to vidan_serve;
 grant update (failures, window_start, blocked_until) on throttles to vidan_serve;
 grant update (state, current_revision, sealed_header, changed_at) on documents to vidan_serve;

@@ -1,8 +1,9 @@
 package person
 
 import (
-	"strings"
-	"unicode/utf8"
+	"slices"
+
+	"vidan/identity"
 )
 
 // Basis says on what ground somebody is believed to be who they are. The set is closed; it stands in clear beside the row it is
@@ -40,14 +41,9 @@ func Bases() []Basis {
 }
 
 func (e Evidence) check() error {
-	n := utf8.RuneCountInString(e.Reference)
-	if n < 1 || n > 100 || strings.TrimSpace(e.Reference) != e.Reference {
+	line, err := identity.ParsePrivate(e.Reference, 100)
+	if err != nil || line.Reveal() != e.Reference || !slices.Contains(Bases(), e.Basis) {
 		return ErrEvidence
 	}
-	for _, known := range Bases() {
-		if e.Basis == known {
-			return nil
-		}
-	}
-	return ErrEvidence
+	return nil
 }

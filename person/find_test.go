@@ -76,7 +76,7 @@ func TestN2_AlteredIdentifierIsNotBelieved(t *testing.T) {
 				t.Errorf("the altered row was believed: %v", err)
 			}
 			before := o.fingerprint()
-			if err := o.Bind(t.Context(), open{}, registrar(t), vault, number(t, thiNumber), evidence(person.PopulationDatabase)); !errors.Is(err, seal.ErrTampered) {
+			if err := o.Bind(t.Context(), open{}, registrar(t), vault, number(t, duNumber), evidence(person.PopulationDatabase)); !errors.Is(err, seal.ErrTampered) {
 				t.Errorf("a binding stood on an altered row: %v", err)
 			}
 			if diff := cmp.Diff(before, o.fingerprint()); diff != "" {

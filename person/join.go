@@ -77,6 +77,7 @@ func (r *Registry) Join(ctx context.Context, g pg.Guard, by audit.Actor, main, a
 	if err != nil {
 		return fmt.Errorf("join vault %s into %s: %w", alias, main, err)
 	}
+	r.joined.Invalidate(main)
 	return refused
 }
 

@@ -39,7 +39,12 @@ type office struct {
 
 func setup(t testing.TB) *office {
 	t.Helper()
-	o := &office{t: t, db: pgtest.New(t), clock: new(atomic.Int64)}
+	return on(t, pgtest.New(t))
+}
+
+func on(t testing.TB, db *pgtest.DB) *office {
+	t.Helper()
+	o := &office{t: t, db: db, clock: new(atomic.Int64)}
 	o.clock.Store(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC).UnixMicro())
 	uri := "file:" + filepath.Join(t.TempDir(), "kek.json")
 	if err := keyring.Create(t.Context(), uri); err != nil {
@@ -69,6 +74,19 @@ func (o *office) under(d *seal.Deployment, pool *pgxpool.Pool) *office {
 	}
 	o.t.Cleanup(other.vaults.Close)
 	other.Registry, err = person.New(person.Deps{Pool: pool, Deployment: d, Vaults: other.vaults, Audit: other.audit, Now: other.now})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return &other
+}
+
+// through is the same office over another pool. Its keys are cached where they were.
+func (o *office) through(pool *pgxpool.Pool) *office {
+	o.t.Helper()
+	other, db := *o, *o.db
+	db.Pool, other.db = pool, &db
+	var err error
+	other.Registry, err = person.New(person.Deps{Pool: pool, Deployment: o.d, Vaults: o.vaults, Audit: o.audit, Now: o.now})
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -130,7 +148,9 @@ const (
 	khangNumber            = "099221000012"
 )
 
-func evidence(basis person.Basis) person.Evidence { return person.Evidence{Basis: basis, Reference: "HS-2026/0042"} }
+func evidence(basis person.Basis) person.Evidence {
+	return person.Evidence{Basis: basis, Reference: "HS-2026/0042"}
+}
 
 // du is the enrolment of the newborn's mother.
 func (o *office) du() person.Enrolment {

@@ -24,10 +24,12 @@ const (
   (vault_id, level, kind, preferred_channel, sealed_profile, created_at, changed_at)
   values ($1, $2, $3, $4, $5, $6, $6)`
 
-	sqlPending = `select p.vault_id, p.created_at, array_agg(n.organisation_id order by n.created_at) filter (where n.state = 'open')
-  from people p join vaults v on v.vault_id = p.vault_id left join number_proposals n on n.vault_id = p.vault_id
-  where p.kind = 'pending' and v.state = 'open' and (p.created_at, p.vault_id) > ($1, $2)
-  group by p.vault_id, p.created_at
+	// sqlPending walks people_pending and stops at the limit, however many wait.
+	sqlPending = `select p.vault_id, p.created_at,
+    (select array_agg(n.organisation_id order by n.created_at) from number_proposals n where n.vault_id = p.vault_id and n.state = 'open')
+  from people p
+  where p.kind = 'pending' and (p.created_at, p.vault_id) > ($1, $2)
+    and exists (select from vaults v where v.vault_id = p.vault_id and v.state = 'open')
   order by p.created_at, p.vault_id limit $3`
 )
 

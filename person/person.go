@@ -25,6 +25,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/maypok86/otter/v2"
 
 	"vidan/audit"
 	"vidan/identity"
@@ -71,6 +72,7 @@ type Registry struct {
 	vaults     *seal.Vaults
 	audit      *audit.Recorder
 	now        func() time.Time
+	joined     *otter.Cache[identity.VaultID, []identity.VaultID] // see VaultsOf
 }
 
 // New returns a registry.
@@ -78,7 +80,7 @@ func New(d Deps) (*Registry, error) {
 	if d.Pool == nil || d.Deployment == nil || d.Vaults == nil || d.Audit == nil || d.Now == nil {
 		return nil, errors.New("person: a registry needs a pool, a deployment, keys, a record and a clock")
 	}
-	return &Registry{pool: d.Pool, deployment: d.Deployment, vaults: d.Vaults, audit: d.Audit, now: d.Now}, nil
+	return &Registry{pool: d.Pool, deployment: d.Deployment, vaults: d.Vaults, audit: d.Audit, now: d.Now, joined: newVaultsCache()}, nil
 }
 
 // keysOf opens the keys of a vault, nil when it has none: the transaction then finds that there is no such vault, behind its guard.
@@ -107,7 +109,7 @@ func (r *Registry) note(b *pgx.Batch, keys *seal.Keys, by audit.Actor, kind audi
 func reason(err error) string {
 	for sentinel, code := range map[error]string{
 		ErrNumberTaken: "number_taken", ErrOtherNumber: "other_number", ErrEnrolled: "enrolled_already",
-		ErrJoined: "vault_joined", ErrTwoNumbers: "two_numbers", ErrNotFound: "not_found",
+		ErrJoined: "vault_joined", ErrTwoNumbers: "two_numbers", ErrWrongWay: "account_in_alias",
 	} {
 		if errors.Is(err, sentinel) {
 			return code

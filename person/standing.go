@@ -21,9 +21,9 @@ const (
   from people p join vaults v on v.vault_id = p.vault_id where p.vault_id = $1`
 )
 
-// Standing is what decides whether, and as what, somebody may sign in.
+// Standing is what decides whether somebody may sign in.
 type Standing struct {
-	Level   int
+	Level   int // as the column has it; whoever gives a level away opens the profile, where it is sealed
 	Kind    Kind
 	Life    Life
 	Blocked bool

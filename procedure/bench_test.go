@@ -1,6 +1,7 @@
 package procedure
 
 import (
+	"encoding/json"
 	"runtime"
 	"testing"
 )
@@ -33,6 +34,22 @@ func BenchmarkParseBirthCertificate(b *testing.B) {
 	for b.Loop() {
 		if _, faults := typ.Parse(paper.JSON, ParseOptions{}); faults != nil {
 			b.Fatal(faults)
+		}
+	}
+}
+
+// The same work with encoding/json and a general JSON Schema validator.
+func BenchmarkGeneralValidator(b *testing.B) {
+	schema := oracle(b, "birth_certificate")
+	paper, _ := cast(b).Paper("an", "birth_certificate")
+	b.ReportAllocs()
+	for b.Loop() {
+		var doc any
+		if err := json.Unmarshal(paper.JSON, &doc); err != nil {
+			b.Fatal(err)
+		}
+		if err := schema.Validate(doc); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package procedure
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"strings"
 	"sync"
@@ -315,6 +316,7 @@ func TestSpoiledCatalogueIsRefused(t *testing.T) {
 		"an unknown key":                          {passport, func(d map[string]any) { d["remarks"] = "x" }, `unknown field "remarks"`},
 		"an unknown key in a field":               {passport, func(d map[string]any) { in(d, "inputs", "properties", "child_sex")["x-hidden"] = true }, `unknown field "x-hidden"`},
 		"an unknown key in a mapping":             {passport, func(d map[string]any) { entry(d, "child_full_name", 0)["match_by"] = "name" }, `unknown field "match_by"`},
+		"a key in capitals":                       {passport, func(d map[string]any) { d["ID"] = "passport_child" }, `key "ID" is unknown`},
 		"a key left out":                          {passport, func(d map[string]any) { delete(d, "basis") }, `key "basis" is missing`},
 		"another id":                              {passport, func(d map[string]any) { d["id"] = "passport" }, `id is "passport"`},
 		"no article of law":                       {passport, func(d map[string]any) { in(d, "basis")["article"] = "" }, "no article"},
@@ -409,5 +411,21 @@ func TestSpoiledFilesAreRefused(t *testing.T) {
 				t.Error("not noticed")
 			}
 		})
+	}
+}
+
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, g := range catalogue(t).Groups() {
+		got = append(got, fmt.Sprintf("%s %d %d %v", g.ID, len(g.Members), g.Limit.Value, g.Optional))
+	}
+	want := []string{"birth_group 4 3 [child_identity_card]", "death_group 4 0 [funeral_cost_support funeral_allowance]"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	death := catalogue(t).Groups()[1]
+	if len(death.Limit.Variants) != 4 || death.Steps == nil || len(death.Steps.Steps) != 5 || death.Code.Replaces[0] != "2.002622" {
+		t.Errorf("%+v", death)
 	}
 }

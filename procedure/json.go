@@ -11,9 +11,9 @@ import (
 
 // Limits of a document, checked before anything is kept of it.
 const (
-	MaxBytes = 256 << 10 // of the JSON text
-	MaxDepth = 32        // of objects and arrays within each other
-	maxDigit = 20        // characters of a number
+	MaxBytes  = 256 << 10 // of the JSON text
+	MaxDepth  = 32        // of objects and arrays within each other
+	maxNumber = 20        // characters of a number
 )
 
 // form is the kind of a JSON value.
@@ -325,7 +325,7 @@ func (p *decoder) number(id int32) string {
 			return ""
 		}
 	}
-	if exponent || p.at-start > maxDigit {
+	if exponent || p.at-start > maxNumber {
 		p.flaws = append(p.flaws, flaw{at: id, code: CodeNumberForm})
 	}
 	return p.src[start:p.at]

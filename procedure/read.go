@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 )
 
 // procedureFile is a file of data/procedures; its README names the keys.
@@ -83,6 +84,11 @@ func readFile(raw []byte, into any) (*tape, error) {
 	}
 	if at := t.repeated(); at >= 0 {
 		return nil, fmt.Errorf("key %q is repeated", t.nodes[at].key)
+	}
+	for _, n := range t.nodes {
+		if n.key != strings.ToLower(n.key) && n.key != "additionalProperties" { // encoding/json would take "ID" for "id"
+			return nil, fmt.Errorf("key %q is unknown", n.key)
+		}
 	}
 	return t, strictJSON(raw, into)
 }

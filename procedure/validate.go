@@ -77,14 +77,14 @@ func (v *judge) value(at int32, s *schema) {
 		v.fault(at, s, code)
 		return
 	}
-	switch n.form {
-	case formString:
+	switch s.typ {
+	case "string":
 		v.str(at, s, n.text)
-	case formNumber:
+	case "integer":
 		v.number(at, s, n.text)
-	case formArray:
+	case "array":
 		v.array(at, s)
-	case formObject:
+	case "object":
 		v.object(at, s)
 	}
 	if s.oneOf != nil {

@@ -42,6 +42,7 @@ type Config struct {
 	StatementTimeout time.Duration // for one statement. Default: 5 s
 	LockTimeout      time.Duration // for one lock. Default: 2 s
 	IdleTimeout      time.Duration // of a transaction that does nothing. Default: 10 s
+	AnswerTimeout    time.Duration // for one round trip, with a commit's wait for its standby. Default: 10 s
 
 	// Intercept, when set, may change how connections are made. Tests break connections with it.
 	Intercept func(*pgconn.Config)
@@ -53,7 +54,7 @@ func (c Config) withDefaults() Config {
 	}
 	for d, otherwise := range map[*time.Duration]time.Duration{
 		&c.AcquireTimeout: time.Second, &c.StatementTimeout: 5 * time.Second,
-		&c.LockTimeout: 2 * time.Second, &c.IdleTimeout: 10 * time.Second,
+		&c.LockTimeout: 2 * time.Second, &c.IdleTimeout: 10 * time.Second, &c.AnswerTimeout: 10 * time.Second,
 	} {
 		if *d == 0 {
 			*d = otherwise
@@ -86,7 +87,7 @@ func Open(ctx context.Context, dsn string, c Config) (*pgxpool.Pool, error) {
 	if c.Intercept != nil {
 		c.Intercept(&cfg.ConnConfig.Config)
 	}
-	watch(cfg)
+	watch(cfg, c.AnswerTimeout)
 	cfg.ConnConfig.Tracer = acquireLimit(c.AcquireTimeout)
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

@@ -53,7 +53,9 @@ func Pipeline(ctx context.Context, on Sender, b *pgx.Batch) error {
 	default:
 		return fmt.Errorf("pg: a pipeline cannot run on %T", on)
 	}
-	expectCommit(conn)
+	if err := expectCommit(ctx, conn); err != nil {
+		return err
+	}
 	failed, refused := send(ctx, conn, on, b)
 	if err := outcome(conn, failed); err != nil {
 		return err
@@ -64,6 +66,8 @@ func Pipeline(ctx context.Context, on Sender, b *pgx.Batch) error {
 // send runs the batch. failed is what PostgreSQL or the network said, up to and including the batch's end; refused is the
 // first error of a callback, which matters only if nothing failed.
 func send(ctx context.Context, conn *pgx.Conn, on Sender, b *pgx.Batch) (failed, refused error) {
+	ctx, cancel := limited(ctx, conn)
+	defer cancel()
 	if err := prepare(ctx, conn, b); err != nil {
 		return err, nil
 	}

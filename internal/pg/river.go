@@ -48,4 +48,3 @@ func riverVersion() int {
 	all := r.AllVersions()
 	return all[len(all)-1].Version
 }
-

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -12,8 +13,9 @@ import (
 
 // session is what we keep about one connection that Open made. It is only touched by whoever holds the connection.
 type session struct {
-	prepare     bool // statements are prepared once and stay prepared
-	unconfirmed bool // the standby did not confirm the last commit (T7)
+	prepare     bool          // statements are prepared once and stay prepared
+	answer      time.Duration // the longest that one round trip may take
+	unconfirmed bool          // the standby did not confirm the last commit (T7)
 }
 
 const sessionKey = "vidan.session"
@@ -25,10 +27,10 @@ func sessionOf(conn *pgx.Conn) *session {
 }
 
 // watch makes every connection of the pool carry a session.
-func watch(cfg *pgxpool.Config) {
+func watch(cfg *pgxpool.Config, answer time.Duration) {
 	prepare := cfg.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement // not behind a pooler (T3)
 	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
-		conn.PgConn().CustomData()[sessionKey] = &session{prepare: prepare}
+		conn.PgConn().CustomData()[sessionKey] = &session{prepare: prepare, answer: answer}
 		return nil
 	}
 	cfg.ConnConfig.OnNotice = func(conn *pgconn.PgConn, n *pgconn.Notice) {
@@ -40,15 +42,29 @@ func watch(cfg *pgxpool.Config) {
 	}
 }
 
-// expectCommit is called before a commit is sent.
-func expectCommit(conn *pgx.Conn) {
+// limited bounds one round trip. The server cannot do that for us: its statement_timeout ends before the commit, which
+// waits for a synchronous standby without any limit.
+func limited(ctx context.Context, conn *pgx.Conn) (context.Context, context.CancelFunc) {
+	if s := sessionOf(conn); s != nil {
+		return context.WithTimeout(ctx, s.answer)
+	}
+	return ctx, func() {}
+}
+
+// expectCommit is called before a commit is sent. Its error means that none was.
+func expectCommit(ctx context.Context, conn *pgx.Conn) error {
 	if s := sessionOf(conn); s != nil {
 		s.unconfirmed = false
 	}
+	if conn.IsClosed() {
+		return pgconn.ErrConnClosed
+	}
+	return ctx.Err()
 }
 
-// outcome judges err, the answer to what ended in a commit (G2). Only an error that PostgreSQL reports as such, or that
-// kept anything from being sent, proves that there was none.
+// outcome judges err, the answer to what ended in a commit (G2). Only an error that PostgreSQL itself reports proves that
+// there was none. pgconn.SafeToRetry proves nothing: pgx 5.12 says yes of a connection that broke while the answer to a
+// "commit" was awaited (MultiResultReader.NextResult drops the error and reports the closed connection).
 func outcome(conn *pgx.Conn, err error) error {
 	if s := sessionOf(conn); s != nil && s.unconfirmed {
 		return fmt.Errorf("%w: committed here, not confirmed by the standby", ErrOutcomeUnknown)
@@ -57,7 +73,7 @@ func outcome(conn *pgx.Conn, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &e) && !isFatal(e), pgconn.SafeToRetry(err), errors.Is(err, pgx.ErrTxCommitRollback), notSent(err):
+	case errors.As(err, &e) && !isFatal(e), errors.Is(err, pgx.ErrTxCommitRollback), notSent(err):
 		return Classify(err)
 	}
 	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, Classify(err))

@@ -74,8 +74,8 @@ func online(ctx context.Context, conn *pgx.Conn, s step) error {
 			return err
 		}
 	}
-	// The extended protocol takes no more than one statement.
-	if _, err := conn.Exec(ctx, s.sql, pgx.QueryExecModeExec); err != nil {
+	// The extended protocol takes no more than one statement; conn.Exec would use the simple one.
+	if err := conn.PgConn().ExecParams(ctx, s.sql, nil, nil, nil, nil).Read().Err; err != nil {
 		var e *pgconn.PgError
 		if errors.As(err, &e) {
 			return migrate.MigrationPgError{MigrationName: s.name, Sql: s.sql, PgError: e}
@@ -121,7 +121,7 @@ func (m *migrator) roles(ctx context.Context) error {
 	}
 	for try := 1; ; try++ {
 		err := retryLocked(ctx, func() error {
-			_, err := m.conn.Exec(ctx, m.plan.roles, pgx.QueryExecModeSimpleProtocol) // one transaction
+			_, err := m.conn.Exec(ctx, m.plan.roles) // the simple protocol: one transaction
 			var e *pgconn.PgError
 			if errors.As(err, &e) {
 				err = migrate.MigrationPgError{MigrationName: rolesFile, Sql: m.plan.roles, PgError: e}

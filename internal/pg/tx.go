@@ -36,11 +36,12 @@ func InTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error 
 			settle(ctx, conn.Conn(), err)
 			return bare(err)
 		}
-		expectCommit(conn.Conn())
-		if err := outcome(conn.Conn(), tx.Commit(ctx)); err != nil {
-			return fmt.Errorf("commit: %w", err)
+		if err := expectCommit(ctx, conn.Conn()); err != nil {
+			return err
 		}
-		return nil
+		within, cancel := limited(ctx, conn.Conn())
+		defer cancel()
+		return outcome(conn.Conn(), tx.Commit(within))
 	})
 }
 
@@ -76,7 +77,9 @@ func Exchange(ctx context.Context, pool *pgxpool.Pool, ask, answer func(*pgx.Bat
 			return err
 		}
 		b.Queue("commit").Exec(committed)
-		expectCommit(conn.Conn())
+		if err := expectCommit(ctx, conn.Conn()); err != nil {
+			return err
+		}
 		failed, refused = send(ctx, conn.Conn(), conn, b)
 		if err := outcome(conn.Conn(), failed); err != nil {
 			return err
@@ -119,7 +122,7 @@ func bare(err error) error {
 
 const (
 	attempts = 5
-	maxWait  = 20 * time.Millisecond
+	maxWait  = 50 * time.Millisecond
 )
 
 // withRetry runs fn again, a few times, after an error with which PostgreSQL promises that nothing happened (G7). The

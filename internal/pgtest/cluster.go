@@ -75,6 +75,14 @@ func leave() error {
 	return process.cluster.close()
 }
 
+// interrupted gives up the server in the middle of everything; databases are swept by the next run.
+func interrupted() {
+	process.once.Do(func() { process.err = errors.New("pgtest: interrupted") })
+	if process.cluster != nil && process.cluster.server != nil {
+		_ = process.cluster.server.Close()
+	}
+}
+
 func start(ctx context.Context) (_ *cluster, err error) {
 	c := &cluster{
 		base:      os.Getenv("TEST_DATABASE_URL"),
@@ -293,4 +301,21 @@ func (c *cluster) shared(ctx context.Context, files fs.FS) (*pgxpool.Pool, error
 	}
 	c.pools[template] = pool
 	return pool, nil
+}
+
+// Private starts a durable server for one test that has to configure, kill or restart it, and stops it at the end.
+func Private(t testing.TB) *localpg.Server {
+	t.Helper()
+	dir := t.TempDir()
+	s, err := localpg.Start(limited(t), localpg.Options{Project: dir, Name: "private"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		_ = os.RemoveAll(s.Dir) // outside dir when the server's account cannot reach that
+	})
+	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"vidan/internal/pg"
+	"vidan/migrations"
 )
 
 // When says on which side of the server's work a connection breaks.
@@ -39,8 +41,8 @@ func (w When) String() string {
 	return fmt.Sprintf("When(%d)", int(w))
 }
 
-// Fault breaks one connection, once: at the first round trip that runs a statement which contains Match (upper and lower
-// case alike), or, with an empty Match, at round trip number Trip, from 1. A round trip is what the server answers at
+// Fault breaks one connection, once: at the first round trip that runs a statement which contains the words Match (upper
+// and lower case alike; "commit" is not in "committed"), or, with an empty Match, at round trip number Trip, from 1. A round trip is what the server answers at
 // once: one statement, or a batch; that a statement is prepared does not count. Every connection made with the fault
 // takes part in the count; after it fired they work on as if nothing were.
 type Fault struct {
@@ -79,13 +81,30 @@ func (f *Fault) hits(sql string, begins bool) bool {
 		hit = f.trips.Add(1) == int64(f.Trip) && f.Match == ""
 	}
 	if f.Match != "" {
-		hit = strings.Contains(strings.ToLower(sql), strings.ToLower(f.Match))
+		hit = mentions(strings.ToLower(sql), strings.ToLower(f.Match))
 	}
 	return hit && f.fired.CompareAndSwap(false, true)
 }
 
-// FailOn returns a pool, as Serve, whose connection breaks at the first round trip with a statement that contains match,
-// such as "commit" or the name of a table. It works again at the next attempt. A fault that never happens fails the test
+// mentions reports whether words stand in sql and are not part of longer ones.
+func mentions(sql, words string) bool {
+	letter := func(s string, i int) bool {
+		return 0 <= i && i < len(s) && (s[i] == '_' || '0' <= s[i] && s[i] <= '9' || 'a' <= s[i] && s[i] <= 'z')
+	}
+	for from := 0; ; from++ {
+		at := strings.Index(sql[from:], words)
+		if at < 0 {
+			return false
+		}
+		from += at
+		if end := from + len(words); !(letter(sql, from-1) && letter(words, 0)) && !(letter(sql, end) && letter(words, len(words)-1)) {
+			return true
+		}
+	}
+}
+
+// FailOn returns a pool, as Serve, whose connection breaks at the first round trip with a statement that contains the words
+// match, such as "commit" or the name of a table. It works again at the next attempt. A fault that never happens fails the test
 // (D4).
 func (db *DB) FailOn(t testing.TB, when When, match string) *pgxpool.Pool {
 	t.Helper()
@@ -107,17 +126,18 @@ const maxTrips = 64
 // more did not happen.
 func EveryFault(t *testing.T, test func(t *testing.T, db *DB, faulty *pgxpool.Pool)) {
 	t.Helper()
-	everyFault(t, New, test)
+	EveryFaultFrom(t, migrations.FS, test)
 }
 
-func everyFault(t *testing.T, database func(testing.TB) *DB, test func(t *testing.T, db *DB, faulty *pgxpool.Pool)) {
+// EveryFaultFrom is EveryFault with other migration files.
+func EveryFaultFrom(t *testing.T, files fs.FS, test func(t *testing.T, db *DB, faulty *pgxpool.Pool)) {
 	t.Helper()
 	for trip := 1; trip <= maxTrips; trip++ {
 		happened := true
 		for _, when := range []When{FailBefore, FailAfter} {
 			t.Run(fmt.Sprintf("%s trip %d", when, trip), func(t *testing.T) {
 				f := &Fault{When: when, Trip: trip}
-				db := database(t)
+				db := NewFrom(t, files)
 				test(t, db, db.Open(t, pg.Config{Role: Serve, Intercept: f.Intercept}))
 				happened = happened && f.Fired()
 			})

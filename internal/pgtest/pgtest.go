@@ -22,6 +22,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -57,7 +58,11 @@ func Main(m *testing.M) {
 	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		<-stop
-		leave()
+		go func() { // a second time: at once
+			<-stop
+			os.Exit(130)
+		}()
+		interrupted()
 		os.Exit(130)
 	}()
 	code := m.Run()
@@ -151,6 +156,9 @@ func (db *DB) pool(t testing.TB, cfg pg.Config) (*pgxpool.Pool, error) {
 	if cfg.StatementTimeout == 0 {
 		cfg.StatementTimeout = patience
 	}
+	if cfg.AnswerTimeout == 0 {
+		cfg.AnswerTimeout = 2 * patience
+	}
 	if cfg.MaxConns == 0 {
 		cfg.MaxConns = 8
 	}
@@ -202,7 +210,7 @@ func RollbackFrom(t testing.TB, files fs.FS) pgx.Tx {
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		if err := tx.Rollback(ctx); err != nil {
+		if err := tx.Rollback(ctx); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
 			t.Errorf("roll back: %v", err)
 		}
 	})
