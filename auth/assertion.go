@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The one way a client authenticates (RFC 7523 §2.2, FAPI 2.0 Security Profile §5.3.2.1).
@@ -39,7 +40,9 @@ func (s *Server) assertClient(ctx context.Context, form url.Values, now time.Tim
 	if form.Get("client_assertion_type") != assertionForm || assertion == "" || len(assertion) > maxAssertion {
 		return caller{}, invalidClient("client_assertion of type jwt-bearer is needed")
 	}
-	id := claimedClient(assertion)
+	// What is read here is believed only once the signature over the same bytes has been verified.
+	claims := claimed(assertion)
+	id := claims.Issuer
 	if named := form.Get("client_id"); named != "" && named != id || !plainID(id) {
 		return caller{}, invalidClient("client_assertion does not name the client")
 	}
@@ -48,7 +51,7 @@ func (s *Server) assertClient(ctx context.Context, form url.Values, now time.Tim
 		return caller{}, clientFault(err)
 	}
 	var used *clientKey
-	payload, _, err := s.verifier.verify(assertion, expected{
+	_, _, err = s.verifier.verify(assertion, expected{
 		typs: []string{"", "JWT", assertionType},
 		keys: func(kid string) (*Key, error) {
 			known, k, err := s.keyOf(ctx, c, kid)
@@ -62,9 +65,8 @@ func (s *Server) assertClient(ctx context.Context, form url.Values, now time.Tim
 	if err != nil {
 		return caller{}, clientFault(messageFault(err, invalidClient("client_assertion does not verify")))
 	}
-	var claims assertionClaims
 	switch {
-	case decodeClaims(payload, &claims) != nil || claims.Issuer != id || claims.Subject != id:
+	case claims.Subject != id:
 		return caller{}, invalidClient("iss and sub must be the client_id")
 	case claims.Audience != s.issuer:
 		return caller{}, invalidClient("aud must be the issuer, as a string")
@@ -76,21 +78,13 @@ func (s *Server) assertClient(ctx context.Context, form url.Values, now time.Tim
 	return caller{client: c, key: used, id: newProofID("assertion", id, claims.ID, claims.Expires.time())}, nil
 }
 
-// claimedClient reads iss of an assertion before it is verified: only to know whose keys to try.
-func claimedClient(assertion string) string {
-	parts := strings.SplitN(assertion, ".", 3)
-	if len(parts) != 3 {
-		return ""
+// claimed reads the claims of an assertion: whose keys to try, and what they will stand for. Zero: they cannot be read.
+func claimed(assertion string) (claims assertionClaims) {
+	_, rest, _ := strings.Cut(assertion, ".")
+	body, _, _ := strings.Cut(rest, ".")
+	payload, err := base64.RawURLEncoding.Strict().DecodeString(body)
+	if err != nil || !utf8.Valid(payload) || decodeClaims(payload, &claims) != nil {
+		return assertionClaims{}
 	}
-	payload, err := base64.RawURLEncoding.Strict().DecodeString(parts[1])
-	if err != nil {
-		return ""
-	}
-	var claims struct {
-		Issuer string `json:"iss"`
-	}
-	if decodeClaims(payload, &claims) != nil {
-		return ""
-	}
-	return claims.Issuer
+	return claims
 }

@@ -26,6 +26,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/maypok86/otter/v2"
 
+	"vidan/audit"
+	"vidan/person"
 	"vidan/seal"
 )
 
@@ -53,6 +55,10 @@ type Deps struct {
 	Calendar func() time.Time
 	// Logger gets what an operator must see. Nil: nothing is logged.
 	Logger *slog.Logger
+	// Person, Vaults and Audit let people sign in. Without all three the server is for machines alone.
+	Person *person.Registry
+	Vaults *seal.Vaults
+	Audit  *audit.Recorder
 	Config Config
 }
 
@@ -61,6 +67,7 @@ type Config struct {
 	Headers  int // protected-header segments, some 1 KiB each; 8,192
 	Verdicts int // access tokens and officer assertions found valid, some 1 KiB each; 8,192
 	Clients  int // clients with their keys, some 4 KiB each; 1,024
+	Hashes   int // passphrases checked at once, 19 MiB each; as many as there are processors
 }
 
 // ErrConfig reports that a server cannot be made of these parts.
@@ -82,6 +89,7 @@ type Server struct {
 	tokens   *otter.Cache[digest, *accessToken]
 	officers *otter.Cache[digest, *officerVerdict]
 	grants   map[string]grant
+	people   *people // nil: nobody signs in here
 	metadata documents
 }
 
@@ -115,6 +123,12 @@ func New(d Deps) (*Server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.grants = map[string]grant{grantClientCredentials: s.clientCredentials}
+	if s.people, err = newPeople(d); err != nil {
+		return nil, err
+	}
+	if s.people != nil {
+		s.grants[grantAuthorizationCode] = s.authorizationCode
+	}
 	if s.metadata, err = s.describe(); err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -13,13 +14,13 @@ import (
 
 // clientKeyRow is a row of client_keys. Its MAC covers the thumbprint, which stands for the key in every spelling of its JWK.
 type clientKeyRow struct {
-	Client    string
-	KID       string
-	State     string
-	JWK       []byte
-	CreatedAt time.Time
-	EndedAt   *time.Time
-	MAC       []byte
+	Client    string          `json:"client_id"`
+	KID       string          `json:"kid"`
+	State     string          `json:"state"`
+	JWK       json.RawMessage `json:"public_jwk"`
+	CreatedAt time.Time       `json:"created_at"`
+	EndedAt   *time.Time      `json:"ended_at"`
+	MAC       []byte          `json:"mac"`
 }
 
 // clientKey is a key whose row has been verified.
@@ -94,8 +95,8 @@ func (d *Directory) EndKey(ctx context.Context, client, kid string, now time.Tim
 		if err != nil {
 			return err
 		}
-		if row.State != stateActive {
-			return ErrNotRegistered
+		if row.State == stateEnded {
+			return nil
 		}
 		row.State, row.EndedAt = stateEnded, &now
 		tag, err := tx.Exec(ctx, sqlEndClientKey, client, kid, now, d.deployment.MAC("client_keys", row.columns(key.public.thumb)))

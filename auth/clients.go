@@ -1,7 +1,6 @@
 package auth
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -15,15 +14,15 @@ import (
 
 // clientRow is a row of clients, with what its MAC covers in the order it covers it.
 type clientRow struct {
-	ID           string
-	Organisation string // empty for null
-	Name         string
-	Profile      Profile
-	State        string
-	Scopes       []string
-	RedirectURIs []string
-	CreatedAt    time.Time
-	MAC          []byte
+	ID           string    `json:"client_id"`
+	Organisation string    `json:"organisation_id"` // empty for null
+	Name         string    `json:"name"`
+	Profile      Profile   `json:"profile"`
+	State        string    `json:"state"`
+	Scopes       []string  `json:"scopes"`
+	RedirectURIs []string  `json:"redirect_uris"`
+	CreatedAt    time.Time `json:"created_at"`
+	MAC          []byte    `json:"mac"`
 }
 
 func (r *clientRow) columns() *seal.Columns {
@@ -34,6 +33,11 @@ func (r *clientRow) columns() *seal.Columns {
 		c.Text(r.Organisation)
 	}
 	return c.Text(r.Name).Text(string(r.Profile)).Text(r.State).Texts(r.Scopes).Texts(r.RedirectURIs).Time(r.CreatedAt)
+}
+
+// into lists where the columns are scanned to.
+func (r *clientRow) into() []any {
+	return []any{&r.ID, &r.Organisation, &r.Name, &r.Profile, &r.State, &r.Scopes, &r.RedirectURIs, &r.CreatedAt, &r.MAC}
 }
 
 func (r *clientRow) verify(d *seal.Deployment) error {
@@ -95,8 +99,7 @@ func (s *Server) loadClient(ctx context.Context, id string) (*client, error) {
 	var keys []clientKeyRow
 	b := new(pgx.Batch)
 	b.Queue(sqlClient, id).QueryRow(func(row pgx.Row) error {
-		r := &c.clientRow
-		return absentRow(row.Scan(&r.ID, &r.Organisation, &r.Name, &r.Profile, &r.State, &r.Scopes, &r.RedirectURIs, &r.CreatedAt, &r.MAC, &c.sector))
+		return absentRow(row.Scan(append(c.into(), &c.sector)...))
 	})
 	b.Queue(sqlClientKeys, id).Query(func(rows pgx.Rows) (err error) {
 		keys, err = pgx.CollectRows(rows, pgx.RowToStructByPos[clientKeyRow])
@@ -139,6 +142,3 @@ func (s *Server) keyOf(ctx context.Context, c *client, kid string) (*client, *cl
 	k, err = c.key(kid)
 	return c, k, err
 }
-
-// sameMAC reports whether a row found now is the one that was verified before.
-func sameMAC(found, verified []byte) bool { return len(found) > 0 && bytes.Equal(found, verified) }

@@ -181,7 +181,8 @@ func redirectable(uri string, p Profile) bool {
 
 func loopback(host string) bool { return host == "127.0.0.1" || host == "::1" || host == "localhost" }
 
-// BlockClient stops a client at its next request, in every process: the state is read by each operation. Its keys stay.
+// BlockClient stops a client at its next request, in every process: the state is read by each operation. Its keys stay. Doing it
+// again changes nothing, as for all endings of the directory.
 func (d *Directory) BlockClient(ctx context.Context, client string) error {
 	return d.setState(ctx, client, stateActive, stateBlocked)
 }
@@ -204,7 +205,11 @@ func (d *Directory) setState(ctx context.Context, client, from, to string) error
 		if err := row.verify(d.deployment); err != nil {
 			return err
 		}
-		if row.State != from {
+		switch row.State {
+		case to:
+			return nil
+		case from:
+		default:
 			return ErrNotRegistered
 		}
 		row.State = to

@@ -37,7 +37,7 @@ const (
 	codePersonBlocked = "person_blocked"
 	codeMandate       = "mandate_missing"
 	codeScope         = "insufficient_scope"
-	codeOfficer       = "invalid_officer_assertion"
+	codeOfficer       = "officer_assertion_required"
 )
 
 // codes is in the order in which errors are tried.

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -13,71 +14,82 @@ import (
 type principalGuard struct {
 	server *Server
 	token  *accessToken
-	client *client
+	client *client // as the process knows it
 	kids   []string
 	proof  *proofID
 	now    time.Time
 
-	clients []clientRow
-	keys    []clientKeyRow
+	rows    int // answers of the state statements
+	changed []changedRow
 }
 
+// changedRow is a row that let the batch pass but is not the one this process has verified before.
+type changedRow struct {
+	client []byte
+	key    []byte
+}
+
+// Both statements refuse in the database by what the rows say, and return a row only where its MAC is not the one this process has
+// verified: then the process verifies it again (O4). A missing row is refused like an ended one.
 const (
-	// $1 client, $2 kids: one row for each key. A missing row is refused like an ended one.
+	// $1 client, $2 its MAC as verified, $3 kids, $4 their MACs: one answer for each key.
 	sqlGuardMachine = `
-select vidan_require(v.refusal is null, v.refusal), v.client_id, coalesce(v.organisation_id, ''), v.name, v.profile, v.state, v.scopes,
-  v.redirect_uris, v.created_at, v.mac, v.kid, v.key_state, v.public_jwk, v.key_created_at, v.ended_at, v.key_mac
+select vidan_require(v.refusal is null, v.refusal), v.client, v.key
 from (
   select case
       when c.state is distinct from 'active' then 'client_blocked'
       when k.state is distinct from 'active' then 'token_revoked'
     end as refusal,
-    c.client_id, c.organisation_id, c.name, c.profile, c.state, c.scopes, c.redirect_uris, c.created_at, c.mac,
-    k.kid, k.state as key_state, k.public_jwk, k.created_at as key_created_at, k.ended_at, k.mac as key_mac
-  from unnest($2::text[]) as a (kid)
+    case when c.mac is distinct from $2 then jsonb_build_object(
+      'client_id', c.client_id, 'organisation_id', c.organisation_id, 'name', c.name, 'profile', c.profile, 'state', c.state,
+      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client,
+    case when k.mac is distinct from a.mac then jsonb_build_object(
+      'client_id', k.client_id, 'kid', k.kid, 'state', k.state, 'public_jwk', k.public_jwk, 'created_at', k.created_at,
+      'ended_at', k.ended_at, 'mac', encode(k.mac, 'base64')) end as key
+  from unnest($3::text[], $4::bytea[]) as a (kid, mac)
   left join clients c on c.client_id = $1
   left join client_keys k on k.client_id = $1 and k.kid = a.kid
 ) as v`
 
-	// $1 client, $2 vault, $3 session, $4 level, $5 now.
+	// $1 client, $2 its MAC as verified, $3 vault, $4 session, $5 level, $6 now: one answer.
 	sqlGuardCitizen = `
-select vidan_require(v.refusal is null, v.refusal), v.client_id, coalesce(v.organisation_id, ''), v.name, v.profile, v.state, v.scopes,
-  v.redirect_uris, v.created_at, v.mac
+select vidan_require(v.refusal is null, v.refusal), v.client
 from (
   select case
       when c.state is distinct from 'active' then 'client_blocked'
       when p.life is distinct from 'alive' or p.blocked then 'person_blocked'
-      when s.state is distinct from 'active' or s.client_id <> c.client_id or s.expires_at <= $5 or s.level < $4 or p.level < $4
+      when s.state is distinct from 'active' or s.client_id <> c.client_id or s.expires_at <= $6 or s.level < $5 or p.level < $5
         then 'token_revoked'
     end as refusal,
-    c.client_id, c.organisation_id, c.name, c.profile, c.state, c.scopes, c.redirect_uris, c.created_at, c.mac
+    case when c.mac is distinct from $2 then jsonb_build_object(
+      'client_id', c.client_id, 'organisation_id', c.organisation_id, 'name', c.name, 'profile', c.profile, 'state', c.state,
+      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client
   from (values ($1::text)) as a (client_id)
   left join clients c on c.client_id = a.client_id
-  left join sessions s on s.vault_id = $2 and s.session_id = $3
-  left join people p on p.vault_id = $2
+  left join sessions s on s.vault_id = $3 and s.session_id = $4
+  left join people p on p.vault_id = $3
 ) as v`
 )
 
 // Queue implements [pg.Guard]: state first, so that a refused request leaves nothing, then the proof.
 func (g *principalGuard) Queue(b *pgx.Batch) {
-	if !g.token.vault.IsZero() {
-		b.Queue(sqlGuardCitizen, g.token.client, g.token.vault, g.token.session, g.token.level, g.now).Query(func(rows pgx.Rows) error {
-			var r clientRow
-			_, err := pgx.ForEachRow(rows, append([]any{nil}, r.into()...), func() error {
-				g.clients = append(g.clients, r)
-				return nil
-			})
+	t := g.token
+	if !t.vault.IsZero() {
+		b.Queue(sqlGuardCitizen, t.client, g.client.verified(), t.vault, t.session, t.level, g.now).QueryRow(func(row pgx.Row) error {
+			var r changedRow
+			err := row.Scan(nil, &r.client)
+			g.found(r)
 			return err
 		})
 	}
 	if len(g.kids) > 0 {
-		b.Queue(sqlGuardMachine, g.token.client, g.kids).Query(func(rows pgx.Rows) error {
-			var r clientRow
-			k := clientKeyRow{Client: g.token.client}
-			_, err := pgx.ForEachRow(rows, append(append([]any{nil}, r.into()...), k.into()...), func() error {
-				g.clients, g.keys = append(g.clients, r), append(g.keys, k)
-				return nil
-			})
+		macs := make([][]byte, len(g.kids))
+		for i, kid := range g.kids {
+			macs[i] = g.client.keys[kid].verified()
+		}
+		b.Queue(sqlGuardMachine, t.client, g.client.verified(), g.kids, macs).Query(func(rows pgx.Rows) error {
+			var r changedRow
+			_, err := pgx.ForEachRow(rows, []any{nil, &r.client, &r.key}, func() error { g.found(r); return nil })
 			return err
 		})
 	}
@@ -86,45 +98,71 @@ func (g *principalGuard) Queue(b *pgx.Batch) {
 	}
 }
 
-// into lists where the columns of a row are scanned to.
-func (r *clientRow) into() []any {
-	return []any{&r.ID, &r.Organisation, &r.Name, &r.Profile, &r.State, &r.Scopes, &r.RedirectURIs, &r.CreatedAt, &r.MAC}
+func (g *principalGuard) found(r changedRow) {
+	g.rows++
+	if r.client != nil || r.key != nil {
+		g.changed = append(g.changed, r)
+	}
 }
 
-// into lists where the columns of a row after its client are scanned to.
-func (r *clientKeyRow) into() []any {
-	return []any{&r.KID, &r.State, &r.JWK, &r.CreatedAt, &r.EndedAt, &r.MAC}
+// verified is the MAC under which an active row was verified; nil, which equals nothing, for any other.
+func (c *client) verified() []byte {
+	if c.State != stateActive {
+		return nil
+	}
+	return c.MAC
+}
+
+func (k *clientKey) verified() []byte {
+	if k == nil || k.State != stateActive {
+		return nil
+	}
+	return k.MAC
 }
 
 // Check implements [pg.Guard]: the rows that let the batch pass are those that the directory wrote (O4).
 func (g *principalGuard) Check() error {
-	if len(g.clients) == 0 || len(g.keys) != len(g.kids) {
+	want := len(g.kids)
+	if !g.token.vault.IsZero() {
+		want++
+	}
+	if g.rows != want || want == 0 {
 		return fmt.Errorf("guard of client %q was not run: %w", g.token.client, ErrToken)
 	}
-	for i := range g.clients {
-		r := &g.clients[i]
-		if g.client.State == stateActive && sameMAC(r.MAC, g.client.MAC) {
-			continue
-		}
-		g.server.clients.entries.Invalidate(r.ID) // what is remembered is no longer what is written
-		if err := r.verify(g.server.deployment); err != nil {
-			return fmt.Errorf("client %q: %w", r.ID, err)
+	for _, r := range g.changed {
+		g.server.clients.entries.Invalidate(g.token.client) // what is remembered is no longer what is written
+		if err := g.verify(r); err != nil {
+			return fmt.Errorf("client %q: %w", g.token.client, err)
 		}
 	}
-	for i := range g.keys {
-		r := &g.keys[i]
-		known := g.client.keys[r.KID]
-		if known != nil && known.State == stateActive && sameMAC(r.MAC, known.MAC) {
-			continue
+	return nil
+}
+
+// verify holds rows that have changed since they were read against their MACs.
+func (g *principalGuard) verify(r changedRow) error {
+	if r.client != nil {
+		var row clientRow
+		if json.Unmarshal(r.client, &row) != nil {
+			return seal.ErrTampered
 		}
-		g.server.clients.entries.Invalidate(r.Client)
-		found, err := r.open(g.server.deployment)
-		if err != nil {
-			return fmt.Errorf("client %q: %w", r.Client, err)
+		if err := row.verify(g.server.deployment); err != nil {
+			return err
 		}
-		if known != nil && found.public.thumb != known.public.thumb {
-			return fmt.Errorf("client %q: key %q: %w", r.Client, r.KID, seal.ErrTampered)
-		}
+	}
+	if r.key == nil {
+		return nil
+	}
+	var row clientKeyRow
+	if json.Unmarshal(r.key, &row) != nil {
+		return seal.ErrTampered
+	}
+	found, err := row.open(g.server.deployment)
+	if err != nil {
+		return err
+	}
+	// The process may have verified a signature with what it knew under this kid: a kid never changes its key.
+	if known := g.client.keys[row.KID]; known != nil && known.public.thumb != found.public.thumb {
+		return fmt.Errorf("key %q: %w", row.KID, seal.ErrTampered)
 	}
 	return nil
 }

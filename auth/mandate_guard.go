@@ -11,7 +11,8 @@ import (
 	"vidan/internal/pg"
 )
 
-// Need is what an operation needs a mandate for. Empty members are not asked; Organisation and Right always are.
+// Need is what an operation needs a mandate for. Empty members are not asked; Organisation always is. Without a Right any mandate
+// of the organisation will do: that is for reading what the organisation did itself.
 type Need struct {
 	Organisation string
 	Unit         string
@@ -61,7 +62,7 @@ left join mandates m on m.client_id = a.client_id and m.organisation_id = $2 and
   and ($3 = '' or $3 = any (m.units) or '*' = any (m.units))
   and ($4 = '' or $4 = any (m.document_types))
   and ($5 = '' or $5 = any (m.procedures))
-  and $6 = any (m.rights)
+  and ($6 = '' or $6 = any (m.rights))
   and exists (select 1 from organisations o where o.organisation_id = $2 and o.state = 'active')
 order by m.mandate_id`
 

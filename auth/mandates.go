@@ -146,8 +146,8 @@ func (d *Directory) EndMandate(ctx context.Context, id identity.ObjectID) error 
 		if err := row.verify(d.deployment); err != nil {
 			return err
 		}
-		if row.State != stateActive {
-			return ErrNotRegistered
+		if row.State == stateEnded {
+			return nil
 		}
 		row.State = stateEnded
 		tag, err := tx.Exec(ctx, sqlEndMandate, id, d.deployment.MAC("mandates", row.columns()))

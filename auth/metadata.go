@@ -96,6 +96,9 @@ func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+pathOAuth, func(w http.ResponseWriter, _ *http.Request) {
 		serveDocument(w, "application/json", s.metadata.oauth)
 	})
+	if s.people != nil {
+		s.routePeople(mux)
+	}
 	if s.metadata.openID != nil {
 		mux.HandleFunc("GET "+pathOpenID, func(w http.ResponseWriter, _ *http.Request) {
 			serveDocument(w, "application/json", s.metadata.openID)

@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -74,6 +75,9 @@ func (s *Server) Authenticate(r *http.Request) (*Principal, error) {
 		return nil, ErrProof
 	}
 	c, err := s.clientOf(r.Context(), t.client)
+	if errors.Is(err, ErrNotRegistered) {
+		return nil, ErrToken
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ const (
 	sqlUseProof  = `insert into proof_ids (slot, digest) values ($1, $2)`
 	sqlUseProofs = `insert into proof_ids (slot, digest) values ($1, $2), ($3, $4)`
 	sqlIsUsed    = `select exists (select 1 from proof_ids where slot = $1 and digest = $2)`
+	sqlFilled    = `select exists (select 1 from proof_ids where slot = $1)`
 
 	sqlTryRotation = `select pg_try_advisory_xact_lock($1)`
 	sqlLockTimeout = `set local lock_timeout = '500ms'`
@@ -86,16 +87,16 @@ func RotateProofs(ctx context.Context, pool *pgxpool.Pool, now time.Time) error 
 			return err
 		}
 		for ago := oldestUnused; ago >= newestUnused; ago-- {
-			// The partition's number is computed, never text from outside: a table name cannot be a parameter.
-			table := fmt.Sprintf("proof_ids_%d", slotOf(minute-int64(ago)))
+			slot := slotOf(minute - int64(ago))
 			var filled bool
-			if err := tx.QueryRow(ctx, "select exists (select 1 from "+table+")").Scan(&filled); err != nil {
+			if err := tx.QueryRow(ctx, sqlFilled, slot).Scan(&filled); err != nil {
 				return err
 			}
 			if !filled {
 				continue
 			}
-			if _, err := tx.Exec(ctx, "truncate "+table); err != nil {
+			// A table name cannot be a parameter; this one is made of a number that was just computed.
+			if _, err := tx.Exec(ctx, fmt.Sprintf("truncate proof_ids_%d", slot)); err != nil {
 				return err
 			}
 		}

@@ -101,7 +101,6 @@ func TestO3_PeopleAndSessions(t *testing.T) {
 		{"death reported", `update people set life = 'death_reported'`, 2, ErrPersonBlocked},
 		{"dead", `update people set life = 'dead'`, 2, ErrPersonBlocked},
 		{"person gone", `delete from people`, 2, ErrPersonBlocked},
-		{"client blocked", `update clients set state = 'blocked'`, 2, ErrClientBlocked},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {

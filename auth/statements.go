@@ -1,11 +1,14 @@
 package auth
 
+import "vidan/audit"
+
 // Statements returns every SQL constant of the package by name: each is prepared against the migrated schema by a test.
 func Statements() map[string]string {
 	return map[string]string{
 		"sqlUseProof":           sqlUseProof,
 		"sqlUseProofs":          sqlUseProofs,
 		"sqlIsUsed":             sqlIsUsed,
+		"sqlFilled":             sqlFilled,
 		"sqlTryRotation":        sqlTryRotation,
 		"sqlLockTimeout":        sqlLockTimeout,
 		"sqlInsertSigningKey":   sqlInsertSigningKey,
@@ -28,8 +31,37 @@ func Statements() map[string]string {
 		"sqlGuardMandate":       sqlGuardMandate,
 		"sqlTokenState":         sqlTokenState,
 		"sqlPublicState":        sqlPublicState,
+		"sqlOrganisationNames":  sqlOrganisationNames,
 		"sqlInsertSubject":      sqlInsertSubject,
 		"sqlSubject":            sqlSubject,
 		"sqlSubjectVault":       sqlSubjectVault,
+		"sqlCredentials":        sqlCredentials,
+		"sqlCredential":         sqlCredential,
+		"sqlInsertCredential":   sqlInsertCredential,
+		"sqlEndCredential":      sqlEndCredential,
+		"sqlLockVault":          sqlLockVault,
+		"sqlUnblocked":          sqlUnblocked,
+		"sqlCharge":             sqlCharge,
+		"sqlRefund":             sqlRefund,
+		"sqlBlockedUntil":       sqlBlockedUntil,
+		"sqlInsertSignIn":       sqlInsertSignIn,
+		"sqlSignIn":             sqlSignIn,
+		"sqlChallenge":          sqlChallenge,
+		"sqlChallenges":         sqlChallenges,
+		"sqlLockSignIn":         sqlLockSignIn,
+		"sqlMoveSignIn":         sqlMoveSignIn,
+		"sqlInsertSession":      sqlInsertSession,
+		"sqlEndSession":         sqlEndSession,
+		"sqlEndSessions":        sqlEndSessions,
+		"sqlLevelStands":        sqlLevelStands,
+		"sqlInsertCode":         sqlInsertCode,
+		"sqlCode":               sqlCode,
+		"sqlCodeUnused":         sqlCodeUnused,
+		"sqlUseCode":            sqlUseCode,
+		"sqlSessionStands":      sqlSessionStands,
+		"sqlBindSession":        sqlBindSession,
+		"sqlDeviceStands":       sqlDeviceStands,
+		"sqlSignInRefused":      audit.InsertIf(condKnown, 1),
+		"sqlSessionEnded":       audit.InsertIf(condSessionActive, 2),
 	}
 }

@@ -17,18 +17,19 @@ import (
 const grantClientCredentials = "client_credentials"
 
 // grant checks one grant type's own part of a request and returns what is to be done in the batch and after it. A grant type
-// exists when the table of [New] names it; the metadata follow from the table.
-type grant func(x *exchange) (step, error)
+// exists when the table in [New] names it; the metadata follow from the table. A vidan_require in its statements that raises
+// invalid_grant is answered as such.
+type grant func(ctx context.Context, x *exchange) (step, error)
 
 // step is the part of a grant in the one batch of a token request. queue may be nil; answer runs after the batch has committed.
 type step struct {
 	queue  func(*pgx.Batch)
 	answer func() (tokenAnswer, error)
+	fault  func(refusal string) error // nil, or what a refusal by the grant's own statements means: nil for one that is not its own
 }
 
 // exchange is a request at the token endpoint whose client and proof have been verified. State is not yet decided.
 type exchange struct {
-	ctx    context.Context
 	form   url.Values
 	client *client
 	key    *clientKey // nil for a public client
@@ -51,9 +52,11 @@ func answerWith(token, scope string) tokenAnswer {
 	return tokenAnswer{AccessToken: token, TokenType: "DPoP", ExpiresIn: int(AccessTokenLife / time.Second), Scope: scope}
 }
 
+// Refusals of the batch, beside client_blocked.
 const (
 	codeKeyEnded      = "client_key_ended"
 	codeClientChanged = "client_changed"
+	codeInvalidGrant  = "invalid_grant"
 )
 
 const (
@@ -92,12 +95,13 @@ func (s *Server) token(r *http.Request, form url.Values) (tokenAnswer, error) {
 		return tokenAnswer{}, &tokenError{http.StatusBadRequest, "unsupported_grant_type", "this grant type is not offered"}
 	}
 	// Twice only when a client's row was changed between two requests: the first batch was refused and left nothing.
+	ctx := r.Context()
 	for again := false; ; again = true {
 		x, err := s.exchange(r, form)
 		if err != nil {
 			return tokenAnswer{}, err
 		}
-		work, err := run(x)
+		work, err := run(ctx, x)
 		if err != nil {
 			return tokenAnswer{}, err
 		}
@@ -107,7 +111,7 @@ func (s *Server) token(r *http.Request, form url.Values) (tokenAnswer, error) {
 		if work.queue != nil {
 			work.queue(b)
 		}
-		err = pg.Pipeline(x.ctx, s.pool, b)
+		err = pg.Pipeline(ctx, s.pool, b)
 		if err == nil {
 			return work.answer()
 		}
@@ -115,16 +119,21 @@ func (s *Server) token(r *http.Request, form url.Values) (tokenAnswer, error) {
 			s.clients.entries.Invalidate(x.client.ID)
 			continue
 		}
-		return tokenAnswer{}, s.tokenFault(x, err)
+		if work.fault != nil {
+			if fault := work.fault(pg.Refused(err)); fault != nil {
+				return tokenAnswer{}, fault
+			}
+		}
+		return tokenAnswer{}, s.tokenFault(ctx, x, err)
 	}
 }
 
 // exchange verifies client and proof. The assertion comes first: whoever has no key is refused after one verification.
 func (s *Server) exchange(r *http.Request, form url.Values) (*exchange, error) {
 	now := s.now()
-	x := &exchange{ctx: r.Context(), form: form, now: now}
+	x := &exchange{form: form, now: now}
 	if id := form.Get("client_id"); id != "" && !form.Has("client_assertion") && !form.Has("client_assertion_type") {
-		c, err := s.clientOf(x.ctx, id)
+		c, err := s.clientOf(r.Context(), id)
 		if err != nil {
 			return nil, clientFault(err)
 		}
@@ -133,7 +142,7 @@ func (s *Server) exchange(r *http.Request, form url.Values) (*exchange, error) {
 		}
 		x.client = c
 	} else {
-		by, err := s.assertClient(x.ctx, form, now)
+		by, err := s.assertClient(r.Context(), form, now)
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +180,7 @@ func (x *exchange) scope(known []string) (string, error) {
 
 // clientCredentials is the grant for machines (RFC 6749 §4.4): the token is the client's own and ends with the key it proved
 // itself with.
-func (s *Server) clientCredentials(x *exchange) (step, error) {
+func (s *Server) clientCredentials(_ context.Context, x *exchange) (step, error) {
 	if x.key == nil {
 		return step{}, &tokenError{http.StatusBadRequest, "unauthorized_client", "an app acts for people only"}
 	}
@@ -188,24 +197,26 @@ func (s *Server) clientCredentials(x *exchange) (step, error) {
 }
 
 // tokenFault sorts why the batch was refused.
-func (s *Server) tokenFault(x *exchange, err error) error {
+func (s *Server) tokenFault(ctx context.Context, x *exchange, err error) error {
 	if replayed(err) {
-		return s.replayFault(x)
+		return s.replayFault(ctx, x)
 	}
 	switch pg.Refused(err) {
 	case codeClientBlocked:
 		return invalidClient("the client is blocked")
 	case codeKeyEnded:
 		return invalidClient("the key has ended")
+	case codeInvalidGrant:
+		return &tokenError{http.StatusBadRequest, codeInvalidGrant, "what was presented is not valid, or not any more"}
 	}
 	return fmt.Errorf("token for client %q: %w", x.client.ID, err)
 }
 
 // replayFault says which of the two was used before: the batch left neither, so the one that is there is the one.
-func (s *Server) replayFault(x *exchange) error {
+func (s *Server) replayFault(ctx context.Context, x *exchange) error {
 	if x.key != nil {
 		var used bool
-		if err := s.pool.QueryRow(x.ctx, sqlIsUsed, x.ids[0].slot, x.ids[0].digest[:]).Scan(&used); err != nil {
+		if err := s.pool.QueryRow(ctx, sqlIsUsed, x.ids[0].slot, x.ids[0].digest[:]).Scan(&used); err != nil {
 			return fmt.Errorf("token for client %q: %w", x.client.ID, pg.Classify(err))
 		}
 		if used {

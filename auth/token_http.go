@@ -100,7 +100,7 @@ func (s *Server) writeTokenError(w http.ResponseWriter, r *http.Request, err err
 		known = &tokenError{http.StatusInternalServerError, "server_error", "the request could not be served"}
 	}
 	if known.status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", `DPoP error="`+known.code+`"`)
+		w.Header().Set("WWW-Authenticate", Challenge(nil)) // RFC 9110 §15.5.2: a 401 has one
 	}
 	writeJSON(w, known.status, map[string]string{"error": known.code, "error_description": known.description})
 }

@@ -98,10 +98,14 @@ func newDeployment(tb testing.TB) *seal.Deployment {
 
 func newWorld(tb testing.TB) *world {
 	tb.Helper()
+	return newWorldOn(tb, pgtest.New(tb))
+}
+
+func newWorldOn(tb testing.TB, db *pgtest.DB) *world {
+	tb.Helper()
 	d := newDeployment(tb)
 	w := &world{tb: tb, clock: &clock{at: time.Date(2026, 11, 23, 8, 30, 15, 0, time.UTC)}, logs: new(lockedBuffer)}
-	w.db = pgtest.New(tb)
-	w.pool = w.db.Pool
+	w.db, w.pool = db, db.Pool
 	w.directory = NewDirectory(w.pool, d)
 	if err := CreateKeys(tb.Context(), w.pool, d, w.clock.now()); err != nil {
 		tb.Fatal(err)

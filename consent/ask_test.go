@@ -82,6 +82,7 @@ type reading struct {
 	again identity.DisclosureID
 	use   consent.Use
 	hold  func() // called while the transaction is open
+	seen  *identity.DisclosureID
 }
 
 func (h *house) redeem(request identity.RequestID, r reading) (consent.Permit, error) {
@@ -111,6 +112,9 @@ func (h *house) redeemAs(ctx context.Context, organisation string, request ident
 		func(b *pgx.Batch) (err error) {
 			if permit, err = redemption.Permit(keys); err != nil {
 				return err
+			}
+			if r.seen != nil {
+				*r.seen = permit.Disclosure()
 			}
 			if r.hold != nil {
 				r.hold()

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -32,7 +33,12 @@ import (
 	"vidan/seal"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(processDSN) != "" {
+		os.Exit(process())
+	}
+	pgtest.Main(m)
+}
 
 // house is one test's ledger with everything under it.
 type house struct {
@@ -40,6 +46,7 @@ type house struct {
 	t       testing.TB
 	db      *pgtest.DB
 	pool    *pgxpool.Pool
+	kek     string // URI of the key-encryption key
 	d       *seal.Deployment
 	vaults  *seal.Vaults
 	audit   *audit.Recorder
@@ -67,15 +74,20 @@ func setup(t testing.TB) *house {
 
 func setupOn(t testing.TB, db *pgtest.DB) *house {
 	t.Helper()
-	h := &house{t: t, db: db, clock: new(atomic.Int64), notices: &notices{list: map[identity.VaultID][]string{}}}
-	h.clock.Store(beginning.UnixMicro())
-	uri := "file:" + filepath.Join(t.TempDir(), "kek.json")
-	if err := keyring.Create(t.Context(), uri); err != nil {
+	h := &house{t: t, db: db, clock: newClock(beginning.UnixMicro()), notices: &notices{list: map[identity.VaultID][]string{}}}
+	h.kek = "file:" + filepath.Join(t.TempDir(), "kek.json")
+	if err := keyring.Create(t.Context(), h.kek); err != nil {
 		t.Fatal(err)
 	}
-	kek := must(keyring.Open(t.Context(), uri))(t)
+	kek := must(keyring.Open(t.Context(), h.kek))(t)
+	var rows []seal.DeploymentKey
 	var err error
-	if h.d, _, err = seal.NewDeployment(t.Context(), kek, [16]byte{0xde, 0x91}); err != nil {
+	if h.d, rows, err = seal.NewDeployment(t.Context(), kek, deployment); err != nil {
+		t.Fatal(err)
+	}
+	b := new(pgx.Batch)
+	seal.QueueDeploymentKeys(b, rows, beginning)
+	if err := pg.Pipeline(t.Context(), db.Pool, b); err != nil {
 		t.Fatal(err)
 	}
 	if _, h.signer, err = ed25519.GenerateKey(nil); err != nil {
@@ -89,6 +101,9 @@ func setupOn(t testing.TB, db *pgtest.DB) *house {
 	}
 	return h.on(db.Pool)
 }
+
+// deployment is the id of every test's deployment.
+var deployment = [16]byte{0xde, 0x91}
 
 // The organisations of these tests.
 const (
@@ -110,6 +125,12 @@ func (h *house) on(pool *pgxpool.Pool) *house {
 		Sign: other.sign, Issuer: "https://vidan.example", Now: other.now,
 	}))(h.t)
 	return &other
+}
+
+func newClock(at int64) *atomic.Int64 {
+	clock := new(atomic.Int64)
+	clock.Store(at)
+	return clock
 }
 
 func (h *house) now() time.Time          { return time.UnixMicro(h.clock.Load()).UTC() }

@@ -34,8 +34,11 @@ const sqlUnmirror = `
 update relations set state = 'ended', mac = $4, changed_at = $3
 where vault_id = $1 and relation_id = $2 and side = 'actor' and changed_at < $3`
 
-// conditionNewMirror holds while the actor's side does not show the relation yet.
-const conditionNewMirror = `not exists (select 1 from relations where vault_id = $1 and relation_id = $2 and state = 'active')`
+// sqlNewMirror aborts when the actor's side shows this state of the home, or a later one, already: what follows from it is done once.
+const sqlNewMirror = `
+select vidan_require(not exists (select 1 from relations where vault_id = $1 and relation_id = $2 and changed_at >= $3), 'mirrored')`
+
+const codeMirrored = "mirrored"
 
 // mirrored is what the actor's side of a relation says inside its seal: enough for the list of people to act for.
 type mirrored struct {
@@ -122,16 +125,15 @@ func (l *Ledger) mirror(ctx context.Context, h home, m mirrored, changed time.Ti
 		return fmt.Errorf("mirror relation %s: %w", h.ID, err)
 	}
 	now := l.now()
-	row, err := l.audit.Row(keys, audit.Entry{Vault: h.Actor, Kind: audit.RelationActive, Reason: string(h.Kind)}, now)
-	if err != nil {
-		return err
-	}
 	b := new(pgx.Batch)
 	b.Queue(sqlLockVault, h.Actor)
-	row.QueueIf(b, conditionNewMirror, h.Actor, h.ID)
+	b.Queue(sqlNewMirror, h.Actor, h.ID, changed)
+	if _, err := l.audit.Queue(b, keys, audit.Entry{Vault: h.Actor, Kind: audit.RelationActive, Reason: string(h.Kind)}, now); err != nil {
+		return err
+	}
 	b.Queue(sqlMirror, h.Actor, h.ID, h.ValidFrom, nullTime(h.ValidUntil), sealed, l.mirrorMAC(h.Actor, h.ID, Active), changed)
 	delivery.Queue(b, notice(h.Actor, delivery.RelationActive), now)
-	if err := pg.Pipeline(ctx, l.pool, b); err != nil {
+	if err := pg.Pipeline(ctx, l.pool, b); err != nil && pg.Refused(err) != codeMirrored {
 		return fmt.Errorf("mirror relation %s: %w", h.ID, err)
 	}
 	return nil

@@ -159,11 +159,11 @@ func (l *Ledger) checkRequest(r *NewRequest, now time.Time) (*procedure.Procedur
 	}
 	r.Until = r.Until.UTC().Truncate(time.Second)
 	switch {
-	case r.Organisation == "" || r.Client == "" || r.Officer.ID == "":
+	case !isWord(r.Organisation) || !isWord(r.Client) || !isWord(r.Officer.ID):
 		return nil, fmt.Errorf("%w: organisation, client and officer are needed", ErrRequest)
 	case !printable(r.Dossier, 64) || !isCode(r.Purpose):
 		return nil, fmt.Errorf("%w: dossier or purpose code", ErrRequest)
-	case r.Officer.Post != "" && !printable(r.Officer.Post, 200) || r.Officer.Unit != "" && !printable(r.Officer.Unit, 64):
+	case r.Officer.Post != "" && !printable(r.Officer.Post, 200) || r.Officer.Unit != "" && !isWord(r.Officer.Unit):
 		return nil, fmt.Errorf("%w: post or unit of the officer", ErrRequest)
 	case r.IdempotencyKey == "" || len(r.IdempotencyKey) > 255:
 		return nil, fmt.Errorf("%w: idempotency key", ErrRequest)
@@ -195,6 +195,16 @@ func (l *Ledger) checkRequest(r *NewRequest, now time.Time) (*procedure.Procedur
 func printable(s string, n int) bool {
 	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= n &&
 		!slices.ContainsFunc([]rune(s), unicode.IsControl)
+}
+
+// isWord reports 1 to 128 visible ASCII characters: an id as the record takes it.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 128
 }
 
 // isCode reports a word of 1 to 64 lower-case ASCII letters, digits, "_", "." and "-".

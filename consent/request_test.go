@@ -280,8 +280,10 @@ func (*trace) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {
 func (*trace) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
 	return ctx
 }
-func (tr *trace) TraceBatchQuery(_ context.Context, _ *pgx.Conn, d pgx.TraceBatchQueryData) { tr.add(d.SQL) }
-func (*trace) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)               {}
+func (tr *trace) TraceBatchQuery(_ context.Context, _ *pgx.Conn, d pgx.TraceBatchQueryData) {
+	tr.add(d.SQL)
+}
+func (*trace) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 func (tr *trace) add(sql string) {
 	tr.mu.Lock()
@@ -378,8 +380,8 @@ func TestStatus(t *testing.T) {
 		want          consent.RequestState
 		event         string
 	}{
-		"both agree":      {true, true, consent.RequestComplete, `{"request_id":"?","complete":true}`},
-		"the mother not":  {true, false, consent.RequestClosed, `{"request_id":"?","complete":false}`},
+		"both agree":       {true, true, consent.RequestComplete, `{"request_id":"?","complete":true}`},
+		"the mother not":   {true, false, consent.RequestClosed, `{"request_id":"?","complete":false}`},
 		"for the child no": {false, true, consent.RequestClosed, `{"request_id":"?","complete":false}`},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,7 @@ func Statements() map[string]string {
 		"consent.sqlLockVault":         sqlLockVault,
 		"consent.sqlRevokedPapers":     sqlRevokedPapers,
 		"consent.sqlHomeAndWhen":       sqlHomeAndWhen,
+		"consent.sqlNewMirror":         sqlNewMirror,
 		"consent.sqlMirror":            sqlMirror,
 		"consent.sqlUnmirror":          sqlUnmirror,
 		"consent.sqlActing":            sqlActing,
@@ -60,7 +61,6 @@ func Statements() map[string]string {
 		"consent.sqlCountUse":          sqlCountUse,
 		"consent.sqlAllUsed":           sqlAllUsed,
 		"consent.recordIfState":        audit.InsertIf(conditionState, 3),
-		"consent.recordIfNewMirror":    audit.InsertIf(conditionNewMirror, 2),
 		"consent.recordIfVault":        audit.InsertIf(conditionVault, 1),
 	}
 }

@@ -44,7 +44,7 @@ func vietnamese(v *View) []string {
 		v.OrganisationVI + " xin dùng thông tin " + whose + ".",
 		"Để làm thủ tục: " + v.ProcedureVI + ". Mã hồ sơ: " + v.Dossier + ".",
 		"Người yêu cầu: " + officerLine(v) + ".",
-		"Căn cứ: sự đồng ý " + whose + " (" + v.BasisRef + ", " + v.BasisArticle + "). Không dùng vào việc khác.",
+		"Căn cứ: sự đồng ý " + whose + " (" + v.BasisRef + ", " + articleVI(v.BasisArticle) + "). Không dùng vào việc khác.",
 		"Những mục được xin:",
 	}
 	sensitive := false
@@ -96,7 +96,7 @@ func english(v *View) []string {
 	}
 	sensitive := false
 	for _, f := range v.Fields {
-		line := "- " + f.TitleEN
+		line := "- " + strings.TrimSuffix(f.TitleEN, ".")
 		if f.Required {
 			line += " (the form needs it)"
 		}
@@ -141,6 +141,11 @@ func officerLine(v *View) string {
 		return v.Officer.ID
 	}
 	return strings.Join(parts, ", ")
+}
+
+// articleVI writes an article as Vietnamese law cites it; the catalogue cites it the English way.
+func articleVI(s string) string {
+	return strings.NewReplacer("Arts.", "Điều", "Art.", "Điều").Replace(s)
 }
 
 func momentVI(t time.Time) string { return t.In(vietnam()).Format("15:04 ngày 02/01/2006") }

@@ -184,4 +184,3 @@ func BenchmarkDocumentMember(b *testing.B) {
 		}
 	}
 }
-

@@ -164,26 +164,33 @@ func (d *Disclosed) files() []*file {
 	return files
 }
 
-// Papers opens what the permit allows: exactly the pinned revisions where a person pinned them, what is current where a person allowed that; of
-// types that the form reads, in the reach of people from whom it reads them. Whose facts of an opened paper may be used is in the permit too, and the
-// caller's to hold to: a fact that one person allowed can stand in the paper of another.
+// Papers opens what the permit allows: revisions that somebody pinned, and what is current where the person whose paper it is allowed that. A paper of
+// somebody who is not asked, a child's or a deceased's, is opened for those who agreed, since their own facts stand in it; one of somebody who was
+// asked and did not agree stays sealed. Whose facts of an opened paper may be used, the permit says as well, and the caller holds to it.
 //
-// A paper is returned once for each revision that is allowed, revoked ones included, which say so. Errors: consent.ErrPermit for the zero permit and
-// for one of another request; [ErrDamaged].
+// Only types that the form reads are opened, in the reach of people from whom it reads them. A paper is returned once for each revision that is
+// allowed, revoked ones included, which say so. Errors: consent.ErrPermit for the zero permit and for one of another request; [ErrDamaged].
 func (d *Disclosed) Papers(p consent.Permit) ([]Paper, error) {
 	if p.IsZero() || p.Plan().Request() != d.scope.Plan.Request() {
 		return nil, consent.ErrPermit
 	}
-	pinned, current := map[consent.DocRevision]bool{}, false
+	pinned, standing := map[consent.DocRevision]bool{}, map[identity.VaultID]bool{}
 	for _, v := range p.Vaults() {
 		pins, exact := p.Pinned(v)
-		current = current || !exact
+		if !exact {
+			standing[v] = true
+		}
 		for _, pin := range pins {
 			pinned[pin] = true
 		}
 	}
 	return d.open(func(f *file, at int, _ []identity.VaultID) bool {
-		return current && at == 0 || pinned[consent.DocRevision{Document: f.doc, Revision: f.facts[at].number}]
+		asked := p.Plan().Has(f.person)
+		if asked && !p.Has(f.person) {
+			return false
+		}
+		current := at == 0 && (standing[f.person] || !asked && len(standing) > 0)
+		return current || pinned[consent.DocRevision{Document: f.doc, Revision: f.facts[at].number}]
 	})
 }
 

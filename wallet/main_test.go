@@ -49,7 +49,14 @@ func setup(t testing.TB) *cabinet {
 
 func setupOn(t testing.TB, db *pgtest.DB) *cabinet {
 	t.Helper()
-	c := &cabinet{t: t, db: db, clock: new(atomic.Int64)}
+	c := setupWith(t, db.Pool)
+	c.db = db
+	return c
+}
+
+func setupWith(t testing.TB, pool *pgxpool.Pool) *cabinet {
+	t.Helper()
+	c := &cabinet{t: t, clock: new(atomic.Int64)}
 	c.clock.Store(time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC).UnixMicro())
 	uri := "file:" + filepath.Join(t.TempDir(), "kek.json")
 	if err := keyring.Create(t.Context(), uri); err != nil {
@@ -64,7 +71,7 @@ func setupOn(t testing.TB, db *pgtest.DB) *cabinet {
 		t.Fatal(err)
 	}
 	c.cast = must(examples.Load())(t)
-	return c.on(db.Pool)
+	return c.on(pool)
 }
 
 // on is the same cabinet with another pool, and nothing remembered: another process.
@@ -104,7 +111,7 @@ func (c *cabinet) vault() identity.VaultID {
 	b := new(pgx.Batch)
 	b.Queue(`insert into vaults (vault_id, created_at) values ($1, $2)`, v, c.now())
 	seal.QueueVaultKeys(b, rows, c.now())
-	if err := pg.Pipeline(c.t.Context(), c.db.Pool, b); err != nil {
+	if err := pg.Pipeline(c.t.Context(), c.pool, b); err != nil {
 		c.t.Fatal(err)
 	}
 	return v

@@ -131,3 +131,25 @@ func random(n int) string {
 	_, _ = rand.Read(b) // crypto/rand.Read never fails (Go 1.24)
 	return base64.RawURLEncoding.EncodeToString(b)
 }
+
+// Verify checks a compact JWS of the server's against its published keys, offline, and returns the payload.
+func Verify(jwks []byte, typ, compact string) ([]byte, error) {
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal(jwks, &set); err != nil {
+		return nil, err
+	}
+	message, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		return nil, err
+	}
+	header := message.Signatures[0].Protected
+	if header.ExtraHeaders[jose.HeaderType] != typ {
+		return nil, fmt.Errorf("the message is not of type %s", typ)
+	}
+	for _, key := range set.Key(header.KeyID) {
+		if payload, err := message.Verify(key); err == nil {
+			return payload, nil
+		}
+	}
+	return nil, fmt.Errorf("no published key verifies the message")
+}

@@ -51,7 +51,7 @@ func parse(dsn string) (*pgxpool.Config, error) {
 		dsn = add(dsn, "user", me.Username)
 	}
 	cfg, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
+	if err != nil || cfg.ConnConfig.Host == "" || cfg.ConnConfig.Database == "" {
 		return nil, ErrAddress // pgx's own text redacts what it recognises as a password, and no more
 	}
 	if cfg.ConnConfig.RuntimeParams["options"] == "" {
@@ -78,7 +78,7 @@ func saidByURL(dsn string) (says []string, ok bool) {
 	_, rest, _ := strings.Cut(dsn, "://")
 	rest, query, _ := strings.Cut(rest, "?")
 	authority, path, _ := strings.Cut(rest, "/")
-	if path != "" {
+	if strings.Trim(path, "/") != "" {
 		says = append(says, "database")
 	}
 	hosts := authority
@@ -100,7 +100,7 @@ func saidByURL(dsn string) (says []string, ok bool) {
 	for key := range params {
 		says = append(says, canonical(key))
 	}
-	return says, err == nil
+	return says, err == nil && !strings.ContainsAny(dsn, " \t\r\n#")
 }
 
 // saidByPairs lists what keyword=value pairs say. A value may be in single quotes, with backslash escapes.

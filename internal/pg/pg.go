@@ -22,6 +22,7 @@
 package pg
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -49,17 +50,12 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.AppName == "" {
-		c.AppName = "vidan"
-	}
-	for d, otherwise := range map[*time.Duration]time.Duration{
-		&c.AcquireTimeout: time.Second, &c.StatementTimeout: 5 * time.Second,
-		&c.LockTimeout: 2 * time.Second, &c.IdleTimeout: 10 * time.Second, &c.AnswerTimeout: 10 * time.Second,
-	} {
-		if *d == 0 {
-			*d = otherwise
-		}
-	}
+	c.AppName = cmp.Or(c.AppName, "vidan")
+	c.AcquireTimeout = cmp.Or(c.AcquireTimeout, time.Second)
+	c.StatementTimeout = cmp.Or(c.StatementTimeout, 5*time.Second)
+	c.LockTimeout = cmp.Or(c.LockTimeout, 2*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 10*time.Second)
+	c.AnswerTimeout = cmp.Or(c.AnswerTimeout, 10*time.Second)
 	return c
 }
 
@@ -93,7 +89,8 @@ func Open(ctx context.Context, dsn string, c Config) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("pg: open pool: %w", err)
 	}
-	conn, err := pool.Acquire(ctx)
+	// The first connection may take as long as connecting takes: nobody is waiting in line yet.
+	conn, err := pool.Acquire(context.WithValue(ctx, unlimited{}, true))
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("pg: connect: %w", Classify(err))
@@ -126,8 +123,14 @@ func (c *acquireContext) Err() error {
 	return ErrBusy
 }
 
+// unlimited marks the context of an acquisition that may take its time.
+type unlimited struct{}
+
 // TraceAcquireStart implements pgxpool.AcquireTracer.
 func (l acquireLimit) TraceAcquireStart(ctx context.Context, _ *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
+	if ctx.Value(unlimited{}) != nil {
+		return ctx
+	}
 	limited, cancel := context.WithTimeout(ctx, time.Duration(l))
 	return &acquireContext{Context: limited, caller: ctx, cancel: cancel}
 }

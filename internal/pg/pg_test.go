@@ -216,7 +216,7 @@ func TestAddress(t *testing.T) {
 
 // FuzzAddress: no address makes us panic, quote it, or leave out what the environment could fill in.
 func FuzzAddress(f *testing.F) {
-	for _, dsn := range []string{"postgres://u:p@h:1/db?sslmode=disable", "host='h' dbname=d\\ b port=1", "postgres:///db?host=/x", "host=h dbname='", "="} {
+	for _, dsn := range []string{"postgres://u:p@h:1/db?sslmode=disable", "host='h' dbname=d\\ b port=1", "postgres:///db?host=/x", "host=h dbname='", "=", "postgres://0/ ", "postgres://h//"} {
 		f.Add(dsn)
 	}
 	f.Fuzz(func(t *testing.T, dsn string) {

@@ -175,6 +175,17 @@ func TestPipelineCallbacks(t *testing.T) {
 	}
 	wantKeys(t, db.Pool, 1, 2)
 
+	b = &pgx.Batch{}
+	b.Queue(sqlInsert, 4, "no number")
+	b.Queue(sqlWhat, 4).QueryRow(func(row pgx.Row) error {
+		var n int
+		return row.Scan(&n)
+	})
+	if err := pg.Pipeline(t.Context(), db.Pool, b); err == nil || errors.Is(err, pg.ErrOutcomeUnknown) || pg.Transient(err) {
+		t.Errorf("unreadable: err = %v, want a certain one", err)
+	}
+	wantKeys(t, db.Pool, 1, 2, 4)
+
 	if err := pg.Pipeline(t.Context(), db.Pool, &pgx.Batch{}); err != nil {
 		t.Errorf("empty batch: %v", err)
 	}

@@ -62,9 +62,10 @@ func expectCommit(ctx context.Context, conn *pgx.Conn) error {
 	return ctx.Err()
 }
 
-// outcome judges err, the answer to what ended in a commit (G2). Only an error that PostgreSQL itself reports proves that
-// there was none. pgconn.SafeToRetry proves nothing: pgx 5.12 says yes of a connection that broke while the answer to a
-// "commit" was awaited (MultiResultReader.NextResult drops the error and reports the closed connection).
+// outcome judges err, the answer to what ended in a commit (G2). There is an answer if PostgreSQL reported an error, or if
+// the connection lives: pgx closes it at every other error of the network or the server, so that what is left is a
+// callback that could not read. pgconn.SafeToRetry proves nothing: pgx 5.12 says yes of a connection that broke while the
+// answer to a "commit" was awaited (MultiResultReader.NextResult drops the error and reports the closed connection).
 func outcome(conn *pgx.Conn, err error) error {
 	if s := sessionOf(conn); s != nil && s.unconfirmed {
 		return fmt.Errorf("%w: committed here, not confirmed by the standby", ErrOutcomeUnknown)
@@ -73,7 +74,7 @@ func outcome(conn *pgx.Conn, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &e) && !isFatal(e), errors.Is(err, pgx.ErrTxCommitRollback), notSent(err):
+	case !conn.IsClosed(), errors.As(err, &e) && !isFatal(e), notSent(err):
 		return Classify(err)
 	}
 	return fmt.Errorf("%w: %w", ErrOutcomeUnknown, Classify(err))

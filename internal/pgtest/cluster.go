@@ -43,10 +43,11 @@ type cluster struct {
 
 // process is the state of the test process: one cluster, joined by the first test that needs it.
 var process struct {
-	main    bool
-	once    sync.Once
-	cluster *cluster
-	err     error
+	main        bool
+	interrupted atomic.Bool
+	once        sync.Once
+	cluster     *cluster
+	err         error
 }
 
 // join returns the process's cluster.
@@ -54,6 +55,9 @@ func join(t testing.TB) *cluster {
 	t.Helper()
 	if !process.main {
 		t.Fatal("this package's tests need: func TestMain(m *testing.M) { pgtest.Main(m) }")
+	}
+	if process.interrupted.Load() {
+		select {} // rather than fail one test after the other until the process ends
 	}
 	process.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
@@ -77,6 +81,7 @@ func leave() error {
 
 // interrupted gives up the server in the middle of everything; databases are swept by the next run.
 func interrupted() {
+	process.interrupted.Store(true)
 	process.once.Do(func() { process.err = errors.New("pgtest: interrupted") })
 	if process.cluster != nil && process.cluster.server != nil {
 		_ = process.cluster.server.Close()

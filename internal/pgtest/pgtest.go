@@ -21,6 +21,7 @@
 package pgtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,21 +151,11 @@ func (db *DB) open(t testing.TB, cfg pg.Config) *pgxpool.Pool {
 const patience = 30 * time.Second
 
 func (db *DB) pool(t testing.TB, cfg pg.Config) (*pgxpool.Pool, error) {
-	if cfg.AcquireTimeout == 0 {
-		cfg.AcquireTimeout = patience
-	}
-	if cfg.StatementTimeout == 0 {
-		cfg.StatementTimeout = patience
-	}
-	if cfg.AnswerTimeout == 0 {
-		cfg.AnswerTimeout = 2 * patience
-	}
-	if cfg.MaxConns == 0 {
-		cfg.MaxConns = 8
-	}
-	if cfg.AppName == "" {
-		cfg.AppName = t.Name()
-	}
+	cfg.AcquireTimeout = cmp.Or(cfg.AcquireTimeout, patience)
+	cfg.StatementTimeout = cmp.Or(cfg.StatementTimeout, patience)
+	cfg.AnswerTimeout = cmp.Or(cfg.AnswerTimeout, 2*patience)
+	cfg.MaxConns = cmp.Or(cfg.MaxConns, 8)
+	cfg.AppName = cmp.Or(cfg.AppName, t.Name())
 	pool, err := pg.Open(limited(t), db.cluster.dsn(db.Name, ""), cfg)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/caarlos0/env/v11"
+)
+
+// config is everything the environment says. Every setting has a harmless default; secrets come as files or URIs, never as values.
+type config struct {
+	DatabaseURL string        `env:"DATABASE_URL"`                           // empty: a PostgreSQL of our own
+	OwnerURL    string        `env:"VIDAN_OWNER_URL"`                        // for migrations; empty: DATABASE_URL
+	Addr        string        `env:"VIDAN_ADDR" envDefault:"127.0.0.1:8080"` // where the API listens
+	MetricsAddr string        `env:"VIDAN_METRICS_ADDR"`                     // second listener; empty: none
+	Issuer      string        `env:"VIDAN_ISSUER"`                           // external URL; empty: http://ADDR
+	KEK         string        `env:"VIDAN_KEK"`                              // URI of the key-encryption key
+	FileKey     bool          `env:"VIDAN_ALLOW_FILE_KEY"`                   // production takes a key file only when told
+	Data        string        `env:"VIDAN_DATA" envDefault:"."`              // project folder of the own PostgreSQL
+	MaxConns    int           `env:"VIDAN_MAX_CONNS"`                        // size of the pool
+	Drain       time.Duration `env:"VIDAN_DRAIN" envDefault:"2s"`            // how long readiness is off before listening ends
+	Gateway     string        `env:"VIDAN_GATEWAY"`                          // messages to people; empty: held
+	PollOnly    bool          `env:"VIDAN_POLL_ONLY"`                        // behind a transaction pooler
+	LogLevel    string        `env:"VIDAN_LOG_LEVEL" envDefault:"info"`      // debug, info, warn, error
+	OutboxAlarm time.Duration `env:"VIDAN_OUTBOX_ALARM" envDefault:"1m"`     // readiness fails behind this age of the outbox
+}
+
+// readConfig reads the environment and reports all mistakes together.
+func readConfig() (config, error) {
+	c, err := readEnvironment()
+	if err != nil {
+		return c, err
+	}
+	return c, c.check()
+}
+
+func readEnvironment() (config, error) {
+	var c config
+	if err := env.Parse(&c); err != nil {
+		return c, fmt.Errorf("environment: %w", err)
+	}
+	return c, nil
+}
+
+func (c *config) check() error {
+	var wrong []error
+	host, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		wrong = append(wrong, fmt.Errorf("VIDAN_ADDR %q: want host:port", c.Addr))
+	}
+	if c.Issuer == "" && err == nil {
+		if host == "" || host == "0.0.0.0" || host == "::" {
+			host = "127.0.0.1"
+		}
+		c.Issuer = "http://" + net.JoinHostPort(host, port)
+	}
+	if u, err := url.Parse(c.Issuer); err != nil || u.Host == "" || strings.HasSuffix(c.Issuer, "/") {
+		wrong = append(wrong, fmt.Errorf("VIDAN_ISSUER %q: want scheme and host, no path", c.Issuer))
+	}
+	if c.Data, err = filepath.Abs(c.Data); err != nil {
+		wrong = append(wrong, err)
+	}
+	if c.KEK == "" {
+		c.KEK = "file:" + filepath.Join(c.Data, ".vidan", "kek.json")
+	}
+	if c.OwnerURL == "" {
+		c.OwnerURL = c.DatabaseURL
+	}
+	if c.MaxConns < 0 || c.Drain < 0 || c.OutboxAlarm <= 0 {
+		wrong = append(wrong, errors.New("VIDAN_MAX_CONNS, VIDAN_DRAIN, VIDAN_OUTBOX_ALARM: want positive values"))
+	}
+	return errors.Join(wrong...)
+}

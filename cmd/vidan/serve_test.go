@@ -1,0 +1,126 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// TestServeLife starts a sandbox in an empty folder, kills it, starts it again on what it left, and stops it: what it printed before is there after
+// (P1), and readiness says why it is not ready.
+func TestServeLife(t *testing.T) {
+	t.Parallel()
+	dir, at := folder(t), addr(t)
+	p := start(t, dir, at)
+	status, contents := get(t.Context(), t, p.issuer+"/sandbox")
+	if status != http.StatusOK {
+		t.Fatalf("sandbox answered %d", status)
+	}
+	for _, path := range []string{"/livez", "/readyz", "/openapi.yaml", "/docs", "/.well-known/oauth-authorization-server", "/oauth/jwks", "/"} {
+		if status, body := get(t.Context(), t, p.issuer+path); status != http.StatusOK {
+			t.Errorf("%s answered %d %s", path, status, body)
+		}
+	}
+	p.stop(syscall.SIGKILL)
+	p = start(t, dir, at)
+	if _, again := get(t.Context(), t, p.issuer+"/sandbox"); again != contents {
+		t.Error("after kill -9 the sandbox is another")
+	}
+	p.stop(syscall.SIGTERM)
+	if state := p.cmd.ProcessState; state.ExitCode() != 0 {
+		t.Errorf("SIGTERM ended in %v:\n%s", state, p.output())
+	}
+}
+
+// TestA5_DrainUnderLoad ends a server under load: every request that it took is answered.
+func TestA5_DrainUnderLoad(t *testing.T) {
+	t.Parallel()
+	p := start(t, folder(t), addr(t))
+	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	var answered, broken atomic.Int64
+	g := new(errgroup.Group)
+	for range 4 {
+		g.Go(func() error {
+			for {
+				resp, err := client.Get(p.issuer + "/v1/procedures")
+				if err != nil {
+					if strings.Contains(err.Error(), "refused") {
+						return nil // no longer listening: the client goes elsewhere
+					}
+					broken.Add(1)
+					return nil
+				}
+				if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+					broken.Add(1)
+				}
+				_ = resp.Body.Close()
+				if answered.Add(1) == 200 {
+					_ = p.cmd.Process.Signal(syscall.SIGTERM)
+				}
+			}
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if broken.Load() > 0 || answered.Load() < 200 {
+		t.Errorf("%d answered, %d broken", answered.Load(), broken.Load())
+	}
+}
+
+// TestKindsStayApart: a sandbox is never served as production, nor under another key.
+func TestKindsStayApart(t *testing.T) {
+	t.Parallel()
+	dir, at := folder(t), addr(t)
+	start(t, dir, at).stop(syscall.SIGTERM)
+
+	out, err := command(t, dir, nil, "serve", "--addr", at).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "never served as production") {
+		t.Errorf("a sandbox served as production: %v %s", err, out)
+	}
+	out, err = command(t, dir, []string{"VIDAN_ISSUER=http://" + at}, "keys", "init", "--production").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "has a deployment already") {
+		t.Errorf("a second deployment: %v %s", err, out)
+	}
+	key := filepath.Join(dir, ".vidan", "kek.json")
+	if err := os.Rename(key, key+".away"); err != nil {
+		t.Fatal(err)
+	}
+	out, err = command(t, dir, nil, "serve", "--sandbox", "--addr", at).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "key-encryption key") {
+		t.Errorf("served without its key: %v %s", err, out)
+	}
+}
+
+// TestProductionNeedsItsOperator: nothing is created by serving, and a key file is taken only when told.
+func TestProductionNeedsItsOperator(t *testing.T) {
+	t.Parallel()
+	dir, at := folder(t), addr(t)
+	env := []string{"VIDAN_ISSUER=http://" + at}
+	if out, err := command(t, dir, env, "migrate").CombinedOutput(); err != nil {
+		t.Fatalf("migrate: %v %s", err, out)
+	}
+	out, err := command(t, dir, env, "serve", "--addr", at).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "vidan keys init") {
+		t.Errorf("served without a deployment: %v %s", err, out)
+	}
+	if out, err := command(t, dir, env, "keys", "init", "--production").CombinedOutput(); err != nil {
+		t.Fatalf("keys init: %v %s", err, out)
+	}
+	out, err = command(t, dir, env, "serve", "--addr", at).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "VIDAN_ALLOW_FILE_KEY") {
+		t.Errorf("served production with a key file, untold: %v %s", err, out)
+	}
+	out, err = command(t, dir, env, "serve", "--sandbox", "--addr", at).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "never served as sandbox") {
+		t.Errorf("production served as a sandbox: %v %s", err, out)
+	}
+}
