@@ -325,9 +325,11 @@ create table papers (
   document_id uuid primary key,
   vault_id uuid not null,
   organisation_id text not null,
-  created_at timestamptz not null
+  second uuid,
+  created_at timestamptz not null,
+  mac bytea not null default ''
 );
-comment on table papers is 'fact, sensitive: the home vault of a paper; one home for ever';
+comment on table papers is 'fact, sensitive: the home vault of a paper, one home for ever; second is a keyed name of the second person of a paper about two, null for others';
 
 create table documents (
   vault_id uuid not null,
@@ -361,7 +363,6 @@ create table holdings (
   holding_id uuid not null,
   side text not null check (side in ('home', 'holder')),
   document_id uuid not null,
-  relation_id uuid,
   state text not null check (state in ('active', 'ended')),
   valid_from timestamptz not null,
   valid_until timestamptz,
@@ -424,13 +425,15 @@ create table quarantine (
   deadline timestamptz not null,
   sealed bytea not null,
   created_at timestamptz not null,
+  overdue_at timestamptz,
   resolved_at timestamptz,
   resolved_by text,
-  resolution text
+  resolution bytea
 );
 create unique index quarantine_once on quarantine (organisation_id, result_id);
 create index quarantine_open on quarantine (holder, deadline) where state = 'open';
-comment on table quarantine is 'head (state, sealed, resolved_at, resolved_by, resolution), sensitive: valid but ambiguous results; each has a holder and a deadline';
+create index quarantine_late on quarantine (deadline) where state = 'open' and overdue_at is null;
+comment on table quarantine is 'head (state, sealed, overdue_at, resolved_at, resolved_by, resolution), sensitive: valid but ambiguous results; each has a holder and a deadline; overdue_at: when its lateness was told; resolution: the holder''s words, sealed';
 
 create table refusals (
   refusal_id uuid primary key,

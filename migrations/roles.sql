@@ -41,7 +41,7 @@ grant update (failures, window_start, blocked_until) on throttles to vidan_serve
 grant update (state, current_revision, sealed_header, changed_at) on documents to vidan_serve;
 grant update (state, valid_until, mac, changed_at) on holdings to vidan_serve;
 grant update (state, sealed) on waiting_results to vidan_serve;
-grant update (state, sealed, resolved_at, resolved_by, resolution) on quarantine to vidan_serve;
+grant update (state, sealed, overdue_at, resolved_at, resolved_by, resolution) on quarantine to vidan_serve;
 grant update (state, valid_until, decide_after, sealed, mac, changed_at) on relations to vidan_serve;
 grant update (state) on consent_requests to vidan_serve;
 grant update (state, decided_at) on request_parties to vidan_serve;
@@ -67,7 +67,7 @@ grant usage on all sequences in schema river to vidan_serve;
 -- The sandbox keeps its own two tables; a production database leaves them empty.
 grant select, insert, update on sandbox_state to vidan_serve;
 grant select, insert, delete on sandbox_messages to vidan_serve;
-grant select on schema_compat to vidan_serve, vidan_audit;
+grant select on schema_compat, schema_version to vidan_serve, vidan_audit;
 
 grant select on access_log, vaults, vault_keys, deployment, deployment_keys, documents, document_revisions, grants, grant_events,
   disclosures, relations, relation_facts, receipts to vidan_audit;

@@ -47,7 +47,7 @@ func Pipeline(ctx context.Context, on Sender, b *pgx.Batch) error {
 	case pgx.Tx:
 		failed, refused := send(ctx, s.Conn(), s, b)
 		if failed != nil {
-			return Classify(failed)
+			return explained(Classify(failed), refused)
 		}
 		return refused
 	default:
@@ -58,10 +58,27 @@ func Pipeline(ctx context.Context, on Sender, b *pgx.Batch) error {
 	}
 	failed, refused := send(ctx, conn, on, b)
 	if err := outcome(conn, failed); err != nil {
-		return err
+		return explained(err, refused)
 	}
 	return refused
 }
+
+// explained keeps what a callback made of the error of its own statement, for errors.Is and errors.As alone: its text may quote what PostgreSQL
+// said, which the classified error leaves out (G6).
+func explained(failed, callback error) error {
+	if callback == nil {
+		return failed
+	}
+	return &explainedError{failed, callback}
+}
+
+type explainedError struct {
+	error
+	callback error
+}
+
+func (e *explainedError) Error() string   { return e.error.Error() }
+func (e *explainedError) Unwrap() []error { return []error{e.error, e.callback} }
 
 // send runs the batch. failed is what PostgreSQL or the network said, up to and including the batch's end; refused is the
 // first error of a callback, which matters only if nothing failed.

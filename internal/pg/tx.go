@@ -66,7 +66,7 @@ func Exchange(ctx context.Context, pool *pgxpool.Pool, ask, answer func(*pgx.Bat
 		}
 		failed, refused := send(ctx, conn.Conn(), conn, b)
 		if failed != nil {
-			return Classify(failed)
+			return explained(Classify(failed), refused)
 		}
 		if refused != nil {
 			return refused
@@ -82,7 +82,7 @@ func Exchange(ctx context.Context, pool *pgxpool.Pool, ask, answer func(*pgx.Bat
 		}
 		failed, refused = send(ctx, conn.Conn(), conn, b)
 		if err := outcome(conn.Conn(), failed); err != nil {
-			return err
+			return explained(err, refused)
 		}
 		return refused
 	})
