@@ -11,9 +11,9 @@
 //	O4  rows that grant authority are believed only with their MAC; writing to the database lets nobody act
 //	O5  each key has one algorithm, each message one typ and an exact set of header members
 //	O6  no token, proof, key or name of an officer is ever in an error or a log line (S5)
-//	O7  the token endpoint needs one round trip: state and one-time ids are decided by one batch
+//	O7  a machine's token costs one round trip: state and one-time ids are decided by one batch; a person's reads its code before that
 //
-// Not here: pages (package web), what a scope or right allows to read (the packages above), revoking sessions for a person.
+// Not here: pages (package web), what a scope or right allows to read (the packages above), refresh tokens and pushed requests.
 package auth
 
 import (
@@ -55,8 +55,8 @@ type Deps struct {
 	Calendar func() time.Time
 	// Logger gets what an operator must see. Nil: nothing is logged.
 	Logger *slog.Logger
-	// Person, Vaults and Audit let people sign in. Without all three the server is for machines alone.
-	Person *person.Registry
+	// People, Vaults and Audit let people sign in. Without all three the server is for machines alone.
+	People *person.Registry
 	Vaults *seal.Vaults
 	Audit  *audit.Recorder
 	Config Config

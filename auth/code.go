@@ -184,6 +184,7 @@ func (s *Server) codeReused(ctx context.Context, code *codeRow) error {
 		return err
 	}
 	b := new(pgx.Batch)
+	b.Queue(sqlLockSession, code.Vault, code.Session)
 	row.QueueIf(b, condSessionActive, code.Vault, code.Session)
 	b.Queue(sqlEndSession, code.Vault, code.Session, s.now())
 	if err := pg.Pipeline(ctx, s.pool, b); err != nil {

@@ -35,7 +35,7 @@ const (
 )
 
 // Passphrase is what a person knows, in the one form in which it is hashed. It prints masked.
-type Passphrase struct{ text identity.Private }
+type Passphrase struct{ identity.Private }
 
 // typedPassphrase reads what was typed at sign-in. Any text is one; keyboards that compose Vietnamese letters differently type the same
 // (RFC 8265 §4.2.2: NFC, every space is a space).
@@ -59,7 +59,7 @@ func NewPassphrase(s string, number identity.PersonalNumber) (Passphrase, error)
 	if !ok {
 		return Passphrase{}, ErrPassphrase
 	}
-	text := p.text.Reveal()
+	text := p.Reveal()
 	different := map[rune]bool{}
 	for _, r := range text {
 		if unicode.IsControl(r) {
@@ -110,13 +110,15 @@ func newHasher(seats int) *hasher {
 
 // sit waits for a seat, not for long: whoever is refused tries again, whoever waits holds memory and a connection.
 func (h *hasher) sit(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, hashWait)
-	defer cancel()
+	wait := time.NewTimer(hashWait)
+	defer wait.Stop()
 	select {
 	case h.seats <- struct{}{}:
 		return nil
-	case <-ctx.Done():
+	case <-wait.C:
 		return ErrBusy
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -124,7 +126,7 @@ func (h *hasher) rise() { <-h.seats }
 
 // hash returns a passphrase as a PHC string, under a fresh salt.
 func (h *hasher) hash(ctx context.Context, p Passphrase) (string, error) {
-	if p.text.IsZero() {
+	if p.IsZero() {
 		return "", ErrPassphrase
 	}
 	if err := h.sit(ctx); err != nil {
@@ -133,7 +135,7 @@ func (h *hasher) hash(ctx context.Context, p Passphrase) (string, error) {
 	defer h.rise()
 	var salt [saltLength]byte
 	_, _ = rand.Read(salt[:]) // never fails (crypto/rand)
-	return phc(salt[:], argon2.IDKey([]byte(p.text.Reveal()), salt[:], hashPasses, hashMemory, hashLanes, hashLength)), nil
+	return phc(salt[:], argon2.IDKey([]byte(p.Reveal()), salt[:], hashPasses, hashMemory, hashLanes, hashLength)), nil
 }
 
 // matches reports whether a PHC string is the hash of a passphrase. Errors: [ErrBusy], and one for a string of another form.
@@ -146,7 +148,7 @@ func (h *hasher) matches(ctx context.Context, stored string, p Passphrase) (bool
 		return false, err
 	}
 	defer h.rise()
-	found := argon2.IDKey([]byte(p.text.Reveal()), salt, passes, memory, hashLanes, uint32(len(sum)))
+	found := argon2.IDKey([]byte(p.Reveal()), salt, passes, memory, hashLanes, uint32(len(sum)))
 	return subtle.ConstantTimeCompare(found, sum) == 1, nil
 }
 

@@ -153,8 +153,12 @@ func (r *credentialRow) queueEnd(b *pgx.Batch, d *seal.Deployment, now time.Time
 }
 
 // SetPassphrase gives a person a passphrase in place of the one they had. It asks nobody and records nothing: it is for a deployment that
-// is being set up with people in it. Errors: [ErrBusy], [ErrPersonBlocked].
-func (s *Server) SetPassphrase(ctx context.Context, vault identity.VaultID, p Passphrase) error {
+// is being set up with people in it. Errors: [ErrPassphrase], [ErrBusy], [ErrPersonBlocked].
+func (s *Server) SetPassphrase(ctx context.Context, vault identity.VaultID, passphrase string) error {
+	p, err := NewPassphrase(passphrase, identity.PersonalNumber{})
+	if err != nil {
+		return err
+	}
 	hash, err := s.people.hasher.hash(ctx, p)
 	if err != nil {
 		return err

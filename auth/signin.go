@@ -68,10 +68,10 @@ type people struct {
 
 // newPeople returns nil when the server is for machines alone.
 func newPeople(d Deps) (*people, error) {
-	if d.Person == nil && d.Vaults == nil && d.Audit == nil {
+	if d.People == nil && d.Vaults == nil && d.Audit == nil {
 		return nil, nil
 	}
-	if d.Person == nil || d.Vaults == nil || d.Audit == nil {
+	if d.People == nil || d.Vaults == nil || d.Audit == nil {
 		return nil, fmt.Errorf("people need a registry, keys and a record: %w", ErrConfig)
 	}
 	decoy, _, err := d.Deployment.NewVault(context.Background(), identity.NewVaultID())
@@ -79,7 +79,7 @@ func newPeople(d Deps) (*people, error) {
 		return nil, fmt.Errorf("keys for nobody: %w", err)
 	}
 	seats := size(d.Config.Hashes, runtime.NumCPU())
-	return &people{registry: d.Person, vaults: d.Vaults, audit: d.Audit, hasher: newHasher(seats), decoy: decoy}, nil
+	return &people{registry: d.People, vaults: d.Vaults, audit: d.Audit, hasher: newHasher(seats), decoy: decoy}, nil
 }
 
 // SignIn is one sign-in as it stood when it was opened. It serves one request.

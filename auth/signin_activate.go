@@ -44,6 +44,11 @@ func (s *Server) Activate(ctx context.Context, a Activation) error {
 	if err := s.throttled(ctx, charged, pg.Pipeline(ctx, s.pool, b), now); err != nil {
 		return fmt.Errorf("activate: %w", err)
 	}
+	// Before the code is tried: whoever is told that others are busy has lost no try.
+	hash, err := s.people.hasher.hash(ctx, chosen)
+	if err != nil {
+		return err
+	}
 	right, err := s.people.registry.CheckActivation(ctx, person.NumberIdentifier(number), code)
 	if errors.Is(err, person.ErrCode) {
 		return ErrCode
@@ -54,10 +59,6 @@ func (s *Server) Activate(ctx context.Context, a Activation) error {
 	keys, err := s.people.vaults.OpenOne(ctx, s.pool, right.Vault())
 	if err != nil {
 		return fmt.Errorf("activate: %w", err)
-	}
-	hash, err := s.people.hasher.hash(ctx, chosen)
-	if err != nil {
-		return err
 	}
 	err = s.replacePassphrase(ctx, right.Vault(), hash, func(b *pgx.Batch) error {
 		charged.queueRefund(b)

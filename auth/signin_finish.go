@@ -23,6 +23,9 @@ const (
 
 	sqlEndSession = `update sessions set state = 'ended', ended_at = $3 where vault_id = $1 and session_id = $2 and state = 'active'`
 
+	// sqlLockSession comes first where an end is recorded: of many who end a session, one sees it active.
+	sqlLockSession = `select session_id from sessions where vault_id = $1 and session_id = $2 for update`
+
 	sqlEndSessions = `update sessions set state = 'ended', ended_at = $2 where vault_id = $1 and state = 'active'`
 
 	// The column alone raises nothing: that the level is the person's was read from their sealed profile when the passphrase was right. Here
@@ -88,6 +91,7 @@ func (s *Server) EndSession(ctx context.Context, g pg.Guard, by audit.Actor, vau
 	}
 	b := new(pgx.Batch)
 	g.Queue(b)
+	b.Queue(sqlLockSession, vault, session)
 	row.QueueIf(b, condSessionActive, vault, session)
 	b.Queue(sqlEndSession, vault, session, s.now())
 	if err := pg.Pipeline(ctx, s.pool, b); err != nil {

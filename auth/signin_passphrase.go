@@ -50,6 +50,9 @@ var reasons = map[Verdict]string{
 	Wrong: "passphrase", AccountClosed: codePersonBlocked, NoAccount: codeLevel, NeedsLevel: codeLevel, NeedsDevice: "no_device",
 }
 
+// reasonAsked is recorded when a device was asked to confirm and has not answered yet.
+const reasonAsked = "confirmation_asked"
+
 // parseTyped reads a number as people type it, with spaces or dots between its groups.
 func parseTyped(number identity.Private) (identity.PersonalNumber, error) {
 	return identity.ParsePersonalNumber(strings.NewReplacer(" ", "", ".", "", "\u00a0", "").Replace(strings.TrimSpace(number.Reveal())))
@@ -200,6 +203,14 @@ func (x *SignIn) conclude(ctx context.Context, who *candidate, verdict Verdict, 
 		return err
 	}
 	x.queueMove(b, &to)
+	if to.Step == StepConfirm {
+		// Whoever got this far knows the passphrase; that stays visible also when nobody confirms.
+		if _, err := s.people.audit.Queue(b, who.keys, audit.Entry{
+			Vault: who.vault, Kind: audit.SignIn, Actor: audit.Actor{Client: x.client.ID}, Outcome: audit.Failed, Reason: reasonAsked,
+		}, s.calendar()); err != nil {
+			return err
+		}
+	}
 	if err := x.send(ctx, b); err != nil {
 		return err
 	}
@@ -208,7 +219,7 @@ func (x *SignIn) conclude(ctx context.Context, who *candidate, verdict Verdict, 
 	return nil
 }
 
-// Browser is the cookie by which the browser is known from now on, after a right passphrase.
+// Browser returns the cookie by which the browser is known from now on, after a right passphrase.
 func (x *SignIn) Browser() string { return x.browser }
 
 // condKnown keeps the record of an attempt on nobody from being written: the statement is sent all the same.

@@ -51,6 +51,7 @@ func Statements() map[string]string {
 		"sqlLockSignIn":         sqlLockSignIn,
 		"sqlMoveSignIn":         sqlMoveSignIn,
 		"sqlInsertSession":      sqlInsertSession,
+		"sqlLockSession":        sqlLockSession,
 		"sqlEndSession":         sqlEndSession,
 		"sqlEndSessions":        sqlEndSessions,
 		"sqlLevelStands":        sqlLevelStands,

@@ -80,6 +80,7 @@ func (h *house) granted(f family, key string) (identity.RequestID, consent.Answe
 // reading is one redemption with its use, as prefill does it: in one transaction of two round trips.
 type reading struct {
 	again identity.DisclosureID
+	once  identity.DisclosureID // drawn by the caller, who does not know whether it was made before
 	use   consent.Use
 	hold  func() // called while the transaction is open
 	seen  *identity.DisclosureID
@@ -102,7 +103,9 @@ func (h *house) redeemAs(ctx context.Context, organisation string, request ident
 	var permit consent.Permit
 	err = pg.Exchange(ctx, h.pool,
 		func(b *pgx.Batch) error {
-			if r.again.IsZero() {
+			if !r.once.IsZero() {
+				redemption = h.QueueRedeemOnce(b, plan, organisation, "hoa-sen-client", r.once, h.now())
+			} else if r.again.IsZero() {
 				redemption = h.QueueRedeem(b, plan, organisation, "hoa-sen-client", h.now())
 			} else {
 				redemption = h.QueueRedeemAgain(b, plan, organisation, "hoa-sen-client", r.again, h.now())
@@ -110,7 +113,11 @@ func (h *house) redeemAs(ctx context.Context, organisation string, request ident
 			return nil
 		},
 		func(b *pgx.Batch) (err error) {
-			if permit, err = redemption.Permit(keys); err != nil {
+			mint := redemption.Permit
+			if !r.once.IsZero() {
+				mint = redemption.PermitOnce
+			}
+			if permit, err = mint(keys); err != nil {
 				return err
 			}
 			if r.seen != nil {

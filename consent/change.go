@@ -219,7 +219,7 @@ func (l *Ledger) queueChange(b *pgx.Batch, f *file, row *grantRow, kind EventKin
 		return "", err
 	}
 	if _, err := l.audit.Queue(b, f.desk.keys, audit.Entry{
-		Vault: row.vault, Kind: kind.record(), Actor: audit.Actor{Vault: who.Actor}, Organisation: "", Procedure: row.body.Procedure,
+		Vault: row.vault, Kind: kind.record(), Actor: who.actor(), Procedure: row.body.Procedure,
 		Purpose: row.body.Purpose, Dossier: row.body.Dossier, Fields: row.body.Fields, Request: row.request, Grant: row.id, Reason: reason,
 	}, now); err != nil {
 		return "", err
@@ -280,48 +280,4 @@ func (l *Ledger) Receipts(ctx context.Context, g pg.Guard, who Acting, grant ide
 		return nil, fmt.Errorf("receipts of grant %s: %w", grant, ErrNotFound)
 	}
 	return receipts, nil
-}
-
-// replaced is an older grant that a decision ends.
-type replaced struct {
-	file *file
-	row  *grantRow
-}
-
-// queueReplaced reads it; nothing for the zero id.
-func queueReplaced(b *pgx.Batch, d *desk, id identity.GrantID) *replaced {
-	if id.IsZero() {
-		return &replaced{}
-	}
-	return &replaced{file: queueFile(b, d, id)}
-}
-
-// open checks that it is this person's grant to the same organisation, and that it still stands.
-func (o *replaced) open(l *Ledger, organisation string, now time.Time) error {
-	if o.file == nil {
-		return nil
-	}
-	row, err := o.file.open(l)
-	if err != nil {
-		return err
-	}
-	if row.organisation != organisation {
-		return ErrNotFound
-	}
-	if s := row.state.at(now, row.until); s != GrantActive && s != GrantPaused {
-		return ErrState
-	}
-	o.row = row
-	return nil
-}
-
-// queueEnd ends it in the transaction that makes its successor.
-func (o *replaced) queueEnd(b *pgx.Batch, l *Ledger, now time.Time) error {
-	if o.row == nil {
-		return nil
-	}
-	n, _ := o.file.moves(EventWithdrawn)
-	b.Queue(sqlGrantMoved, o.row.vault, o.row.id, n)
-	_, err := l.queueChange(b, o.file, o.row, EventWithdrawn, "replaced", n, now)
-	return err
 }

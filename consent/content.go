@@ -55,11 +55,26 @@ type content struct {
 
 // officer is who asks, as the organisation named them.
 type officer struct {
-	ID        string `json:"id"`
-	Name      string `json:"name"`
-	Post      string `json:"post"`
-	Unit      string `json:"unit"`
-	Assurance uint8  `json:"assurance"`
+	ID        string   `json:"id"`
+	Name      openName `json:"name"`
+	Post      string   `json:"post"`
+	Unit      string   `json:"unit"`
+	Assurance uint8    `json:"assurance"`
+}
+
+// openName is a name as it stands inside a seal: its JSON is the name, and everything else about it prints masked.
+type openName struct{ identity.Name }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (n openName) MarshalText() ([]byte, error) { return []byte(n.Reveal()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; an empty text is an officer asserted without a name.
+func (n *openName) UnmarshalText(text []byte) (err error) {
+	n.Name = identity.Name{}
+	if len(text) > 0 {
+		n.Name, err = identity.ParseName(string(text))
+	}
+	return err
 }
 
 // party is one person of the dossier. An unknown one has a stand-in for a vault (stranger), which looks like any other.
@@ -70,11 +85,7 @@ type party struct {
 }
 
 func (o officer) of(organisation string) audit.Officer {
-	name, err := identity.ParseName(o.Name)
-	if err != nil {
-		name = identity.Name{} // asserted without a name
-	}
-	return audit.Officer{ID: o.ID, Name: name, Post: o.Post, Organisation: organisation, Unit: o.Unit, Assurance: audit.Assurance(o.Assurance)}
+	return audit.Officer{ID: o.ID, Name: o.Name.Name, Post: o.Post, Organisation: organisation, Unit: o.Unit, Assurance: audit.Assurance(o.Assurance)}
 }
 
 // encode returns the JSON that is sealed and digested.

@@ -236,6 +236,9 @@ func (w *decisionAtWork) repeat(l *Ledger, e *event) Answer {
 // signature verifies a signed decision, and holds unsigned ones to what may be decided without a device.
 func (w *decisionAtWork) signature(ctx context.Context, verify VerifyDecision) (identity.CredentialID, error) {
 	if w.in.Signature != "" {
+		if verify == nil {
+			return identity.CredentialID{}, fmt.Errorf("%w: nobody verifies signatures here", ErrDecision)
+		}
 		payload, credential, err := verify(ctx, w.in.Signature)
 		if err != nil {
 			return credential, err
@@ -319,7 +322,7 @@ func (l *Ledger) write(ctx context.Context, w *decisionAtWork, credential identi
 // recordDecision records it in the person's record; the organisation is in clear there, so that an incident finds what it was allowed.
 func (l *Ledger) recordDecision(b *pgx.Batch, w *decisionAtWork, e *event) error {
 	entry := audit.Entry{
-		Vault: e.vault, Kind: audit.Decision, Actor: audit.Actor{Vault: w.desk.who.Actor}, Procedure: w.content.Procedure, Purpose: w.content.Purpose,
+		Vault: e.vault, Kind: audit.Decision, Actor: w.desk.who.actor(), Procedure: w.content.Procedure, Purpose: w.content.Purpose,
 		Basis: w.content.basis(), Dossier: w.content.Dossier, Fields: w.decided.Fields, Request: w.in.Request, Grant: e.grant, RequestTrace: w.in.Trace,
 	}
 	if e.kind == EventDenied {

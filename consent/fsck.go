@@ -19,10 +19,12 @@ const (
 	sqlGrantHeads = `select` + grantColumns + ` from grants g where g.vault_id = $1 order by g.grant_id`
 
 	sqlAllEvents = `select grant_id, event_id, kind, at, receipt, sealed from grant_events where vault_id = $1 order by grant_id, at, event_id`
+
+	sqlAllDisclosures = `select disclosure_id, grant_id from disclosures where vault_id = $1 order by disclosure_id`
 )
 
-// Examine rebuilds every relation and every grant of a vault from its facts and compares it with its head (R10). It returns one sentence, with opaque
-// ids only, for each that differs, does not open, or is not under its MAC.
+// Examine rebuilds every relation and every grant of a vault from its facts and compares it with its head (R10), and each release with the event that
+// counts it. It returns one sentence, with opaque ids only, for each that differs, does not open, or is not under its MAC.
 func (l *Ledger) Examine(ctx context.Context, vault identity.VaultID) ([]string, error) {
 	keys, err := l.vaults.OpenOne(ctx, l.pool, vault)
 	if err != nil {
@@ -51,6 +53,10 @@ func (l *Ledger) Examine(ctx context.Context, vault identity.VaultID) ([]string,
 		})
 		return err
 	})
+	b.Queue(sqlAllDisclosures, vault).Query(func(rows pgx.Rows) (err error) {
+		x.disclosures, err = pgx.CollectRows(rows, pgx.RowToStructByPos[release])
+		return err
+	})
 	if err := pg.Pipeline(ctx, l.pool, b); err != nil {
 		return nil, fmt.Errorf("examine vault %s: %w", vault, err)
 	}
@@ -63,14 +69,21 @@ type factRow struct {
 	Sealed   []byte
 }
 
+// release is one disclosure under one grant.
+type release struct {
+	ID    identity.DisclosureID
+	Grant identity.GrantID
+}
+
 type examination struct {
-	l      *Ledger
-	keys   *seal.Keys
-	vault  identity.VaultID
-	homes  []home
-	facts  []factRow
-	grants []grantRow
-	events []event
+	l           *Ledger
+	keys        *seal.Keys
+	vault       identity.VaultID
+	homes       []home
+	facts       []factRow
+	grants      []grantRow
+	events      []event
+	disclosures []release
 }
 
 // relations compares heads of relations with the last fact of each.
@@ -126,6 +139,7 @@ func (h *home) is(f sealedFact) bool {
 // grantHeads compares heads of grants with what their events add up to.
 func (x *examination) grantHeads() []string {
 	var wrong []string
+	counted := make(map[release]bool)
 	byGrant := make(map[identity.GrantID][]event)
 	for _, e := range x.events {
 		if err := e.open(x.keys); err != nil {
@@ -133,6 +147,18 @@ func (x *examination) grantHeads() []string {
 			continue
 		}
 		byGrant[e.grant] = append(byGrant[e.grant], e)
+		if e.kind == EventUsed {
+			counted[release{e.body.Disclosure, e.grant}] = true
+		}
+	}
+	for _, d := range x.disclosures {
+		if !counted[d] {
+			wrong = append(wrong, fmt.Sprintf("disclosure %s was not counted", d.ID))
+		}
+		delete(counted, d)
+	}
+	for d := range counted {
+		wrong = append(wrong, fmt.Sprintf("disclosure %s was counted and is not there", d.ID))
 	}
 	for i := range x.grants {
 		g := &x.grants[i]

@@ -233,6 +233,7 @@ func TestR10_HeadsAreTheirFacts(t *testing.T) {
 		r, g := h.standing(f, fmt.Sprint(i), mode, uses)
 		requests, grants = append(requests, r), append(grants, g.ID)
 	}
+	must(h.redeem(requests[0], reading{}))(t)
 	examine := func() []string { return must(h.Examine(context.Background(), f.child))(t) }
 	rapid.Check(t, func(rt *rapid.T) {
 		i := rapid.IntRange(0, len(grants)-1).Draw(rt, "grant")
@@ -268,7 +269,7 @@ func TestR10_HeadsAreTheirFacts(t *testing.T) {
 			rt.Fatal(wrong)
 		}
 	})
-	tables := []string{"grants", "relations", "relation_facts", "grant_events"}
+	tables := []string{"grants", "relations", "relation_facts", "grant_events", "disclosures"}
 	for _, table := range tables {
 		h.exec(`create table saved_` + table + ` as select * from ` + table)
 	}
@@ -281,6 +282,7 @@ func TestR10_HeadsAreTheirFacts(t *testing.T) {
 		"a relation gone":     `delete from relations where vault_id = $1`,
 		"events gone":         `delete from grant_events where vault_id = $1 and kind = 'granted'`,
 		"a use gone":          `delete from grant_events where vault_id = $1 and kind = 'used'`,
+		"a release gone":      `delete from disclosures where vault_id = $1`,
 		"a grant gone":        `delete from grants where vault_id = $1`,
 		"an event altered":    `update grant_events set sealed = sealed || '\x00' where vault_id = $1`,
 	} {

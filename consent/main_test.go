@@ -93,14 +93,20 @@ func setupOn(t testing.TB, db *pgtest.DB) *house {
 	if _, h.signer, err = ed25519.GenerateKey(nil); err != nil {
 		t.Fatal(err)
 	}
-	h.cat = must(procedure.Load())(t)
-	h.cast = must(examples.Load())(t)
+	h.cat = must(catalogue())(t)
+	h.cast = must(cast())(t)
 	for _, o := range [][3]string{{school, "Trường Mầm non Hoa Sen", "Hoa Sen Kindergarten"}, {police, "Công an xã Gia Lộc", "Gia Lộc Commune Police"}} {
 		h.exec(`insert into organisations (organisation_id, name_vi, name_en, kind, sector, created_at) values ($1, $2, $3, 'school', 'sector-' || $1, $4)`,
 			o[0], o[1], o[2], beginning)
 	}
 	return h.on(db.Pool)
 }
+
+// Catalogue and cast do not change: they are read once for all tests.
+var (
+	catalogue = sync.OnceValues(procedure.Load)
+	cast      = sync.OnceValues(examples.Load)
+)
 
 // deployment is the id of every test's deployment.
 var deployment = [16]byte{0xde, 0x91}

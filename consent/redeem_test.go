@@ -3,6 +3,7 @@ package consent_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,11 @@ func TestRedeem(t *testing.T) {
 	h.counts(1, `select count(*) from disclosures where vault_id = $1 and disclosure_id = $2 and pinned_documents = array[$3]::uuid[] and pinned_revisions = '{1}'`,
 		f.child, p.Disclosure(), paper(1))
 	h.counts(1, `select count(*) from grants where state = 'consumed' and uses_left = 0`)
+	plan := p.Plan()
+	if plan.Request() != id || plan.Procedure() != "kindergarten_enrolment" || plan.Dossier() != "HS-2026-001" || plan.Purpose() != "enrolment" ||
+		!strings.HasPrefix(plan.Basis(), "consent: 91/2025/QH15") || plan.Client() != "hoa-sen-client" || p.Client() != "hoa-sen-client" || plan.Digest() == [32]byte{} {
+		t.Errorf("the plan says %s %s %s %s", plan.Procedure(), plan.Dossier(), plan.Purpose(), plan.Basis())
+	}
 	if _, err := h.redeem(id, reading{}); !errors.Is(err, consent.ErrConsumed) {
 		t.Errorf("a second time: %v", err)
 	}
@@ -144,6 +150,49 @@ func TestP3_RepeatedReading(t *testing.T) {
 	if _, err := h.redeem(id, reading{again: first.Disclosure()}); !errors.Is(err, consent.ErrExpired) {
 		t.Errorf("after the end: %v", err)
 	}
+}
+
+// TestP3_RedeemOnce: a release under an id that its caller drew is made once, however often it is asked for at the same time.
+func TestP3_RedeemOnce(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	f := h.family()
+	for _, mode := range []consent.Mode{consent.Uses, consent.Until} {
+		uses := 0
+		if mode == consent.Uses {
+			uses = 1
+		}
+		id, _ := h.standing(f, string(mode), mode, uses)
+		release := identity.NewID[identity.DisclosureID]()
+		made := 0
+		for _, r := range together(30, func(int) reading1 {
+			p, err := h.redeemAs(context.Background(), school, id, reading{once: release})
+			return reading1{p, err}
+		}) {
+			var twice *pg.Duplicate
+			switch {
+			case errors.As(r.err, &twice): // it lost a race, and finds the release when it asks again
+			case r.err != nil:
+				t.Error(r.err)
+			case r.permit.Disclosure() != release:
+				t.Error("another release")
+			case !r.permit.Repeated():
+				made++
+			}
+		}
+		if made != 1 {
+			t.Errorf("%s: made %d times", mode, made)
+		}
+		h.counts(1, `select count(*) from disclosures where request_id = $1`, id)
+		if p := must(h.redeem(id, reading{once: release}))(t); !p.Repeated() {
+			t.Errorf("%s: made again", mode)
+		}
+	}
+}
+
+type reading1 struct {
+	permit consent.Permit
+	err    error
 }
 
 // TestOnePersonStopsIt: what was agreed is read as it was agreed, or not at all.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"vidan/audit"
 	"vidan/identity"
 	"vidan/internal/pg"
 )
@@ -27,6 +28,7 @@ type Acting struct {
 	Relation identity.RelationID
 	Handle   string // Me, or the handle under which the actor names the person
 	Sector   string // of the client the actor uses: references are made in it
+	Client   string // its id, for the record; the caller may set it
 	// Kind and Name are set by [Ledger.People] alone.
 	Kind Kind
 	Name identity.Name
@@ -34,6 +36,9 @@ type Acting struct {
 	l  *Ledger
 	at time.Time
 }
+
+// actor is who acts, as the record names them.
+func (a Acting) actor() audit.Actor { return audit.Actor{Vault: a.Actor, Client: a.Client} }
 
 // Self reports whether somebody acts for themselves.
 func (a Acting) Self() bool { return a.Vault == a.Actor }

@@ -367,6 +367,50 @@ func TestTamperedRelations(t *testing.T) {
 	}
 }
 
+// TestNotARelation holds what no paper can propose, and that nothing of it is written.
+func TestNotARelation(t *testing.T) {
+	t.Parallel()
+	h := setup(t)
+	f := h.family()
+	for name, spoil := range map[string]func(*consent.Proposal){
+		"for nobody":            func(p *consent.Proposal) { p.Child = identity.VaultID{} },
+		"by nobody":             func(p *consent.Proposal) { p.ActorNumber = identity.PersonalNumber{} },
+		"by an uncle":           func(p *consent.Proposal) { p.Kind = "uncle" },
+		"by the child":          func(p *consent.Proposal) { p.Actor = f.child },
+		"over before it begins": func(p *consent.Proposal) { p.Until = h.now() },
+		"found, and not there":  func(p *consent.Proposal) { p.Actor = identity.VaultID{} },
+	} {
+		p := h.proposal(f.child, consent.Mother, "dan", f.mother)
+		spoil(&p)
+		if _, err := h.QueuePropose(new(pgx.Batch), h.keys(f.child), []consent.Proposal{p}, h.now()); !errors.Is(err, consent.ErrRelation) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if consent.Mother.Reason() != "parent" || consent.LegalRepresentative.Reason() != "legal_representative" {
+		t.Error("the catalogue's words")
+	}
+	// A paper that names the person as their own mother is kept as what it is: over.
+	self := h.proposal(f.child, consent.LegalRepresentative, "khang", identity.VaultID{})
+	h.propose(f.child, self)
+	h.drain()
+	h.wants(f.child, "mother active paper", "father active paper", "legal_representative ended self")
+	for _, err := range []error{
+		h.Restrict(t.Context(), pg.All(), h.registrar(), f.child, identity.NewID[identity.RelationID](), "court_order"),
+		h.Restrict(t.Context(), pg.All(), h.registrar(), identity.NewVaultID(), f.relations[0], "court_order"),
+		h.End(t.Context(), pg.All(), h.registrar(), f.mother, f.relations[0], "court_order"),
+	} {
+		if !errors.Is(err, consent.ErrNotFound) {
+			t.Errorf("a relation that is not there: %v", err)
+		}
+	}
+	if err := h.Restrict(t.Context(), pg.All(), h.registrar(), f.child, f.relations[0], "Vì lý do riêng"); !errors.Is(err, consent.ErrRelation) {
+		t.Errorf("a reason in words: %v", err)
+	}
+	if err := h.Lift(t.Context(), pg.All(), h.registrar(), f.child, f.relations[0], "lifted"); err != nil {
+		t.Errorf("lifting what stands: %v", err)
+	}
+}
+
 // TestMirrorOrder: an older state of the home side, mirrored late, does not replace a newer one.
 func TestMirrorOrder(t *testing.T) {
 	t.Parallel()

@@ -5,10 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -38,6 +37,9 @@ type OutsideFields struct {
 func (e *OutsideFields) Error() string {
 	return fmt.Sprintf("consent: %d fields are not used by %s", len(e.Fields), e.Procedure)
 }
+
+// Format prints Error for every verb.
+func (e *OutsideFields) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, e.Error()) }
 
 // Bounds of requests.
 const (
@@ -142,81 +144,6 @@ func (l *Ledger) Create(ctx context.Context, g pg.Guard, r NewRequest) (id ident
 	return c.ID, true, nil
 }
 
-// checkRequest holds what can be told without reading anything, and fills in the defaults.
-func (l *Ledger) checkRequest(r *NewRequest, now time.Time) (*procedure.Procedure, error) {
-	p, ok := l.catalogue.Procedure(r.Procedure)
-	if !ok {
-		return nil, fmt.Errorf("%w: unknown procedure", ErrRequest)
-	}
-	if r.Mode == "" {
-		r.Mode = Once
-	}
-	if r.Expiry == 0 {
-		r.Expiry = DefaultExpiry
-	}
-	if r.Until.IsZero() && r.Mode != Until {
-		r.Until = now.Add(DefaultTerm)
-	}
-	r.Until = r.Until.UTC().Truncate(time.Second)
-	switch {
-	case !isWord(r.Organisation) || !isWord(r.Client) || !isWord(r.Officer.ID):
-		return nil, fmt.Errorf("%w: organisation, client and officer are needed", ErrRequest)
-	case !printable(r.Dossier, 64) || !isCode(r.Purpose):
-		return nil, fmt.Errorf("%w: dossier or purpose code", ErrRequest)
-	case r.Officer.Post != "" && !printable(r.Officer.Post, 200) || r.Officer.Unit != "" && !isWord(r.Officer.Unit):
-		return nil, fmt.Errorf("%w: post or unit of the officer", ErrRequest)
-	case r.IdempotencyKey == "" || len(r.IdempotencyKey) > 255:
-		return nil, fmt.Errorf("%w: idempotency key", ErrRequest)
-	case !r.Mode.Valid() || (r.Mode == Uses) != (r.Uses > 0) || r.Uses < 0 || r.Uses > MaxUses:
-		return nil, fmt.Errorf("%w: mode and uses", ErrRequest)
-	case !r.Until.After(now) || r.Until.After(maxTerm(now)):
-		return nil, fmt.Errorf("%w: until is not within twelve months", ErrRequest)
-	case r.Expiry < time.Minute || r.Expiry > MaxExpiry:
-		return nil, fmt.Errorf("%w: expiry is not within thirty days", ErrRequest)
-	case len(r.Parties) == 0 || len(r.Parties) > maxParties:
-		return nil, fmt.Errorf("%w: parties", ErrRequest)
-	}
-	taken := make(map[string]bool)
-	for _, party := range r.Parties {
-		if len(party.Roles) == 0 || party.Ref.IsZero() {
-			return nil, fmt.Errorf("%w: a party without role or reference", ErrRequest)
-		}
-		for _, role := range party.Roles {
-			if !p.HasRole(role) || taken[role] {
-				return nil, fmt.Errorf("%w: a role is unknown or given twice", ErrRequest)
-			}
-			taken[role] = true
-		}
-	}
-	return p, nil
-}
-
-// printable reports 1 to n characters without control characters.
-func printable(s string, n int) bool {
-	return s != "" && utf8.ValidString(s) && utf8.RuneCountInString(s) <= n &&
-		!slices.ContainsFunc([]rune(s), unicode.IsControl)
-}
-
-// isWord reports 1 to 128 visible ASCII characters: an id as the record takes it.
-func isWord(s string) bool {
-	for i := range len(s) {
-		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 128
-}
-
-// isCode reports a word of 1 to 64 lower-case ASCII letters, digits, "_", "." and "-".
-func isCode(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' && c != '.' && c != '-' {
-			return false
-		}
-	}
-	return s != "" && len(s) <= 64
-}
-
 // mergeParties joins entries that are one person, in the order of the request.
 func mergeParties(p *procedure.Procedure, asked []Party, found []identity.VaultID) ([]party, error) {
 	var parties []party
@@ -279,15 +206,24 @@ func newContent(p *procedure.Procedure, r NewRequest, parties []party, now time.
 	}
 	c := &content{
 		Version: 1, ID: identity.NewID[identity.RequestID](), Nonce: make([]byte, 16), Organisation: r.Organisation, Client: r.Client,
-		Officer: officer{ID: r.Officer.ID, Name: r.Officer.Name.Reveal(), Post: r.Officer.Post, Unit: r.Officer.Unit,
+		Officer: officer{ID: r.Officer.ID, Name: openName{r.Officer.Name}, Post: r.Officer.Post, Unit: r.Officer.Unit,
 			Assurance: uint8(r.Officer.Assurance)},
-		Procedure: p.ID, Dossier: r.Dossier, Purpose: r.Purpose, BasisRef: p.Basis.Ref, BasisArticle: p.Basis.Article,
+		Procedure: p.ID, Dossier: r.Dossier, Purpose: r.Purpose, BasisRef: lawOfConsent, BasisArticle: articleOfConsent,
 		Mode: r.Mode, Uses: r.Uses, Until: r.Until, Fields: fields, Parties: parties,
 		Created: now, Expires: now.Add(r.Expiry).Truncate(time.Second),
+	}
+	if p.Basis.Kind == procedure.Consent {
+		c.BasisRef, c.BasisArticle = p.Basis.Ref, p.Basis.Article
 	}
 	rand.Read(c.Nonce) // never fails
 	return c, nil
 }
+
+// The ground on which people are asked in a procedure whose own basis, for others, is a statute: Law 91/2025 Art. 9.
+const (
+	lawOfConsent     = "91/2025/QH15"
+	articleOfConsent = "Art. 9"
+)
 
 // inOrder returns the fields in the order of the form, each once.
 func inOrder(p *procedure.Procedure, names []string) []string {
@@ -356,12 +292,4 @@ func (l *Ledger) recordOutside(ctx context.Context, r NewRequest, parties []part
 		return fmt.Errorf("record a refused request: %w", err)
 	}
 	return nil
-}
-
-// isFieldName accepts what the catalogue uses as names of form fields: lower-case letters, digits and "_", a letter first.
-func isFieldName(s string) bool {
-	if s == "" || len(s) > 64 || s[0] < 'a' || s[0] > 'z' {
-		return false
-	}
-	return plainName(s)
 }

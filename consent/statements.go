@@ -49,6 +49,7 @@ func Statements() map[string]string {
 		"consent.sqlGrant":             sqlGrant,
 		"consent.sqlGrantHeads":        sqlGrantHeads,
 		"consent.sqlAllEvents":         sqlAllEvents,
+		"consent.sqlAllDisclosures":    sqlAllDisclosures,
 		"consent.sqlGrantMoved":        sqlGrantMoved,
 		"consent.sqlMoveGrant":         sqlMoveGrant,
 		"consent.sqlGrantIs":           sqlGrantIs,

@@ -20,7 +20,6 @@ import (
 	"vidan/internal/keyring"
 	"vidan/internal/pg"
 	"vidan/person"
-	"vidan/procedure"
 	"vidan/seal"
 )
 
@@ -77,12 +76,12 @@ func processHouse(ctx context.Context) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	catalogue, err := procedure.Load()
+	all, err := catalogue()
 	if err != nil {
 		return nil, err
 	}
 	l, err := consent.New(consent.Deps{
-		Pool: pool, Deployment: d, Vaults: vaults, Audit: audit.New(d), People: people, Catalogue: catalogue, Issuer: "https://vidan.example", Now: now,
+		Pool: pool, Deployment: d, Vaults: vaults, Audit: audit.New(d), People: people, Catalogue: all, Issuer: "https://vidan.example", Now: now,
 		Sign: func([]byte) (string, error) { return "", errors.New("this process signs nothing") },
 	})
 	if err != nil {
@@ -257,6 +256,11 @@ func TestR8_WithdrawalWaitsForTheReading(t *testing.T) {
 	var order []string
 	withdrawn := make(chan error, 1)
 	_, err := h.redeem(id, reading{hold: func() {
+		for _, sql := range []string{`select from vaults where vault_id = $1 for no key update nowait`, `select from grants where vault_id = $1 for no key update nowait`} {
+			if _, err := h.db.Owner(t).Exec(t.Context(), sql, f.child); err == nil {
+				t.Errorf("not locked: %s", sql)
+			}
+		}
 		begun := make(chan struct{})
 		go func() {
 			close(begun)

@@ -5,6 +5,8 @@ import "vidan/audit"
 // Statements returns the SQL of this package by name, to be prepared against the schema by a test.
 func Statements() map[string]string {
 	return map[string]string{
+		"person.sqlPreferred":        sqlPreferred,
+		"person.sqlNoticed":          sqlNoticed,
 		"person.sqlLockIdentifiers":  sqlLockIdentifiers,
 		"person.sqlUnknown":          sqlUnknown,
 		"person.sqlInsertIdentifier": sqlInsertIdentifier,

@@ -1,14 +1,13 @@
 package prefill
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
+	"bytes"
 	"encoding/json"
 	"time"
 
 	"vidan/place"
 	"vidan/procedure"
+	"vidan/seal"
 )
 
 // Reason is why a field is empty.
@@ -18,14 +17,15 @@ type Reason string
 const (
 	NotProvided   Reason = "not_provided" // nobody who could has allowed it: refused, left out, unknown, all alike
 	NoDocument    Reason = "no_document"
-	NumberPending Reason = "number_pending"
+	NumberPending Reason = "number_pending" // the number by which papers would name the person is awaited
 	Expired       Reason = "expired"
 	Changed       Reason = "changed" // the paper that was allowed has been revoked since
 	MustBeTyped   Reason = "must_be_typed"
 )
 
-// Answer is a filled form. Its values are personal; it is made, sent and forgotten (L5).
+// Answer is a filled form. Its values are personal; it is made, sent and forgotten (L5). It prints masked (L7).
 type Answer struct {
+	masked
 	Disclosure string // as the organisation's sector names it
 	Request    string
 	Procedure  string
@@ -39,25 +39,43 @@ type Answer struct {
 	Signed string
 }
 
-// Field is one field that could be filled.
+// Field is one field that could be filled. It prints masked (L7).
 type Field struct {
+	masked
 	Name     string
-	Value    json.RawMessage // nil when the citizen has to choose
+	Value    json.RawMessage // without space between its parts; nil when the citizen has to choose
 	Choices  []Choice        // several papers say different things
 	Source   *Source
 	Editable bool
 	Proposal bool     // a fact of another person, offered
 	Address  *Address // for an address
-	Salt     string   // base64url; digest = SHA-256(salt ‖ name ‖ 0 ‖ value)
+	Salt     string   // base64url; see [FieldDigest]
 }
 
-// Choice is one of several values.
+// Answered is the JSON text that the digest of the field is of: its value, or the array of the values to choose from.
+func (f *Field) Answered() json.RawMessage {
+	if len(f.Choices) == 0 {
+		return f.Value
+	}
+	text := []byte{'['}
+	for i, c := range f.Choices {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(text, c.Value...)
+	}
+	return append(text, ']')
+}
+
+// Choice is one of several values. It prints masked (L7).
 type Choice struct {
-	Value  json.RawMessage
-	Source Source
+	masked
+	Value   json.RawMessage
+	Source  Source
+	Address *Address // for an address
 }
 
-// Source is the paper a value stands in.
+// Source is the paper a value stands in. It prints masked (L7).
 type Source struct {
 	DocumentType string
 	Document     string // as the organisation's sector names it
@@ -74,8 +92,9 @@ type Missing struct {
 	Reason Reason
 }
 
-// Conflict is a consistency check that does not hold; only values granted by everybody it speaks of are in it.
+// Conflict is a consistency check that does not hold; only values that were granted are in it. It prints masked (L7).
 type Conflict struct {
+	masked
 	Rule      string
 	Severity  string
 	MessageVI string
@@ -83,124 +102,57 @@ type Conflict struct {
 	Right     Side
 }
 
-// Side is one side of a conflict.
+// Side is one side of a conflict. It prints masked (L7).
 type Side struct {
-	Field  string
+	masked
+	Field  string // of the form; empty for a value that is only compared with
 	Value  json.RawMessage
 	Source *Source
 }
 
-// Address shows an address as issued beside its unit of today (L6).
+// Address shows an address as issued beside its unit of today (L6). It prints masked (L7).
 type Address struct {
+	masked
 	State      string          // current, converted, ambiguous, unknown, text_only
 	Issued     place.Revealed  // the old text always stays
 	Present    *place.Revealed // nil unless it can be told
 	Successors []place.Successor
 }
 
-// fill makes and signs the answer.
-func (r *release) fill(f *form) error {
-	request, disclosure := r.order.Request.Bytes(), r.permit.Disclosure().Bytes()
-	a := Answer{
-		Disclosure: r.f.Deployment.Ref(r.order.Sector, "disclosure", disclosure[:]), Request: r.f.Deployment.Ref(r.order.Sector, "request", request[:]),
-		Procedure: r.plan.Procedure(), Dossier: r.plan.Dossier(), Repeated: r.permit.Repeated(), At: r.now,
-	}
-	for _, v := range f.values {
-		picked := f.pick(v)
-		if len(picked) == 0 {
-			a.Missing = append(a.Missing, Missing{Name: v.Field.Name, Reason: f.why(v)})
-			continue
-		}
-		a.Fields = append(a.Fields, r.f.field(f, v, picked, r.order.Sector))
-	}
-	for _, c := range f.procedure.Conflicts(procedure.Evidence{Roles: f.roles, Papers: f.papers, Values: f.values, Usable: f.usable, Now: f.now}) {
-		a.Conflicts = append(a.Conflicts, r.f.conflict(f, c, r.order.Sector))
-	}
-	var err error
-	a.Signed, err = r.sign(&a)
-	r.answer = a
-	return err
-}
-
-// claims are what is signed of an answer: who got what from where, every value as a salted digest.
-type claims struct {
-	Issuer       string            `json:"iss"`
-	Audience     string            `json:"aud"`
-	IssuedAt     int64             `json:"iat"`
-	Disclosure   string            `json:"disclosure_id"`
-	Request      string            `json:"request_id"`
-	Procedure    string            `json:"procedure"`
-	Dossier      string            `json:"dossier"`
-	Digests      map[string]string `json:"digests"`
-	Missing      map[string]Reason `json:"missing"`
-	RequestSHA   string            `json:"request_sha256"`
-	Organisation string            `json:"organisation"`
-}
-
-func (r *release) sign(a *Answer) (string, error) {
-	digest := r.plan.Digest()
-	c := claims{
-		Issuer: r.f.Issuer, Audience: r.order.Client, IssuedAt: r.now.Unix(), Disclosure: a.Disclosure, Request: a.Request, Procedure: a.Procedure,
-		Dossier: a.Dossier, Digests: map[string]string{}, Missing: map[string]Reason{}, RequestSHA: b64(digest[:]), Organisation: r.order.Organisation,
-	}
-	for i := range a.Fields {
-		field := &a.Fields[i]
-		var salt [16]byte
-		_, _ = rand.Read(salt[:]) // crypto/rand.Read never fails (Go 1.24)
-		field.Salt = b64(salt[:])
-		c.Digests[field.Name] = FieldDigest(salt[:], field.Name, field.Value)
-	}
-	for _, m := range a.Missing {
-		c.Missing[m.Name] = m.Reason
-	}
-	raw, err := json.Marshal(c)
-	if err != nil {
-		return "", err
-	}
-	return r.f.Sign(raw)
-}
-
-// FieldDigest is the digest of one field of a signed answer: base64url of SHA-256(salt ‖ name ‖ 0x00 ‖ value), where value is the JSON text
-// as answered, empty for a field whose value the citizen has to choose.
-func FieldDigest(salt []byte, name string, value json.RawMessage) string {
-	h := sha256.New()
-	h.Write(salt)
-	h.Write([]byte(name))
-	h.Write([]byte{0})
-	h.Write(value)
-	return b64(h.Sum(nil))
-}
-
-func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
-
-func (f *Filler) field(form *form, v procedure.FieldValue, picked []procedure.Candidate, sector string) Field {
-	out := Field{Name: v.Field.Name, Editable: v.Editable(picked), Proposal: picked[0].Source.Proposal}
-	if len(picked) > 1 {
-		for _, c := range picked {
-			out.Choices = append(out.Choices, Choice{Value: c.Value.JSON(), Source: *f.source(form, c, sector)})
-		}
+// field is one field as the reader of a sector sees it.
+func (f *form) field(v *filling, d *seal.Deployment, sector string) Field {
+	out := Field{Name: v.Field.Name, Editable: v.Editable(v.picked), Proposal: v.picked[0].Source.Proposal}
+	if len(v.picked) == 1 {
+		c := v.picked[0]
+		out.Value, out.Source, out.Address = text(c.Value), f.source(c, d, sector), address(v.Field, c.Value)
 		return out
 	}
-	out.Value, out.Source = picked[0].Value.JSON(), f.source(form, picked[0], sector)
-	if address, ok := picked[0].Value.Address(); ok && v.Field.Shape == "address" {
-		out.Address = convert(address)
+	for _, c := range v.picked {
+		out.Choices = append(out.Choices, Choice{Value: text(c.Value), Source: *f.source(c, d, sector), Address: address(v.Field, c.Value)})
 	}
 	return out
 }
 
-func (f *Filler) source(form *form, c procedure.Candidate, sector string) *Source {
-	id, meta := c.Paper.ID, form.meta[c.Paper.ID]
+// source says where a value stands. What is read of somebody who is no party is a fact of the person by whom the paper was found.
+func (f *form) source(c procedure.Candidate, d *seal.Deployment, sector string) *Source {
+	id, paper, of := c.Paper.ID, f.meta[c.Paper.ID], c.Source.Of
+	if _, party := f.roles[of]; !party {
+		of = c.Source.Subject
+	}
+	if paper.ref == "" { // several fields stand in one paper, and a form is for one reader
+		paper.ref = d.Ref(sector, "document", id[:])
+	}
 	return &Source{
-		DocumentType: meta.Type, Document: f.Deployment.Ref(sector, "document", id[:]), Revision: c.Paper.Revision, Issuer: meta.Issuer,
-		IssuedAt: meta.IssuedAt, Pointer: c.Source.Pointer, FactOf: c.Source.Of,
+		DocumentType: paper.Type, Document: paper.ref, Revision: c.Paper.Revision, Issuer: paper.Issuer,
+		IssuedAt: paper.IssuedAt, Pointer: c.Source.Pointer, FactOf: of,
 	}
 }
 
-func (f *Filler) conflict(form *form, c procedure.Conflict, sector string) Conflict {
+func (f *form) conflict(c procedure.Conflict, d *seal.Deployment, sector string) Conflict {
 	side := func(s procedure.Finding) Side {
 		out := Side{Field: s.Field}
 		if s.Candidate.Paper != nil {
-			out.Value, out.Source = s.Candidate.Value.JSON(), f.source(form, s.Candidate, sector)
+			out.Value, out.Source = text(s.Candidate.Value), f.source(s.Candidate, d, sector)
 		}
 		return out
 	}
@@ -209,8 +161,26 @@ func (f *Filler) conflict(form *form, c procedure.Conflict, sector string) Confl
 	}
 }
 
-// convert shows an address in both systems.
-func convert(a place.Address) *Address {
+// text is the JSON of a value as it leaves: the issuer's own, without the space between its parts, which no encoder keeps and the digest would be of.
+func text(v procedure.Value) json.RawMessage {
+	raw := v.JSON()
+	if len(raw) == 0 || raw[0] != '{' && raw[0] != '[' {
+		return raw
+	}
+	var out bytes.Buffer
+	out.Grow(len(raw))
+	if err := json.Compact(&out, raw); err != nil {
+		return raw // it was parsed before: not possible
+	}
+	return out.Bytes()
+}
+
+// address shows an address in both systems; nil for what is none.
+func address(field *procedure.Field, v procedure.Value) *Address {
+	a, ok := v.Address()
+	if !ok || field.Shape != "address" {
+		return nil
+	}
 	c := place.Convert(a)
 	out := &Address{State: string(c.State), Issued: a.Reveal()}
 	if now, ok := c.Present(); ok {

@@ -6,24 +6,29 @@
 // the catalogue. A release is one transaction of two round trips: {begin, lock grants, select papers} and {record, use, commit}.
 //
 //	L1  a value leaves only under a permit of the same transaction, for a field that somebody whose fact it is allowed
-//	L2  what is missing without a grant is not_provided, whether refused, left out, unknown or never there
+//	L2  what is missing without a grant is not_provided, whether refused, left out, unknown or never there; a person nobody knows costs the same
+//	    statements as one who said nothing
 //	L3  the record and the use are committed before the answer exists outside (P7); a refused release is recorded too
 //	L4  the same idempotency key is the same release: same revisions, nothing used up, refused after a withdrawal (P3, S2)
 //	L5  values are never kept: a repeated answer is made again from the papers
 //	L6  an address comes as issued and, where it can be told, in the units of today; what cannot be told is never guessed
+//	L7  nothing here prints a value, or which paper it stands in: the edge copies what it may show
 //
-// It decides nothing about who may ask or allow (auth, consent).
+// It decides nothing about who may ask or allow (auth, consent), and encrypts nothing to the recipient.
 package prefill
 
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/maypok86/otter/v2"
 
 	"vidan/audit"
 	"vidan/consent"
@@ -35,14 +40,8 @@ import (
 	"vidan/wallet"
 )
 
-// AnswerType is the typ of a signed answer.
-const AnswerType = "vidan-prefill+jwt"
-
-// ErrIdempotency reports a key that was used for another request.
+// ErrIdempotency reports a key that was used for another request; nothing was opened or used up.
 var ErrIdempotency = errors.New("prefill: the idempotency key was used for another request")
-
-// Sign signs the claims of an answer with the prefill key and returns a compact JWS of type [AnswerType].
-type Sign func(claims []byte) (jws string, err error)
 
 // Deps are what a filler stands on; all are needed.
 type Deps struct {
@@ -54,13 +53,17 @@ type Deps struct {
 	People     *person.Registry
 	Consent    *consent.Ledger
 	Wallet     *wallet.Wallet
-	Issuer     string
+	Issuer     string // of signed answers: the deployment's issuer
 	Sign       Sign
 	Now        func() time.Time
 }
 
-// Filler fills forms. It is safe for concurrent use and keeps no state.
-type Filler struct{ Deps }
+// Filler fills forms. It is safe for concurrent use; it remembers nothing but which ids are no vault's.
+type Filler struct {
+	d      Deps
+	absent *otter.Cache[identity.VaultID, struct{}]
+	nobody atomic.Pointer[seal.Keys] // made at the first refusal; see keysFor
+}
 
 // New returns a filler.
 func New(d Deps) (*Filler, error) {
@@ -68,7 +71,11 @@ func New(d Deps) (*Filler, error) {
 		d.Consent == nil || d.Wallet == nil || d.Issuer == "" || d.Sign == nil || d.Now == nil {
 		return nil, errors.New("prefill: a dependency is missing")
 	}
-	return &Filler{d}, nil
+	absent, err := newAbsent()
+	if err != nil {
+		return nil, fmt.Errorf("prefill: cache of absent vaults: %w", err)
+	}
+	return &Filler{d: d, absent: absent}, nil
 }
 
 // Order is one organisation's wish to have a request's form filled.
@@ -79,7 +86,7 @@ type Order struct {
 	Client         string
 	Officer        audit.Officer
 	IdempotencyKey string // 1 to 255 characters, the client's own
-	Trace          string
+	Trace          string // id of the HTTP request, for the record
 }
 
 const (
@@ -90,120 +97,102 @@ const (
 
 // Statements returns the SQL of this package by name.
 func Statements() map[string]string {
-	return map[string]string{"prefill.sqlOrder": sqlOrder, "prefill.sqlInsertOrder": sqlInsertOrder}
+	return map[string]string{
+		"prefill.sqlOrder": sqlOrder, "prefill.sqlInsertOrder": sqlInsertOrder, "prefill.sqlRecordKnown": audit.InsertIf(conditionKnown, 1),
+	}
 }
 
-// Fill redeems what was allowed and answers the form. g is the guard of the client and its mandate.
+// Fill redeems what was allowed and answers the form. g is the guard of the client and its mandate. Two round trips with plan and keys at hand.
 //
-// Errors: [consent.ErrNotFound], [consent.ErrNotGranted], [consent.ErrWithdrawn], [consent.ErrConsumed], [consent.ErrExpired]; [ErrIdempotency];
-// [audit.ErrRecord]; those of g, seal and pg. A refusal is recorded with everybody it concerns.
+// Errors: [consent.ErrNotFound], [consent.ErrNotGranted], [consent.ErrWithdrawn], [consent.ErrConsumed], [consent.ErrExpired], each recorded with
+// everybody it concerns; [ErrIdempotency]; [consent.ErrRequest] for a key out of bounds; *pg.Refusal [pg.CodeBusy] while the same key is at work;
+// [audit.ErrRecord]; those of g, seal and pg.
 func (f *Filler) Fill(ctx context.Context, g pg.Guard, o Order) (Answer, error) {
-	plan, err := f.Consent.PlanOf(ctx, f.Pool, o.Request)
+	if o.IdempotencyKey == "" || len(o.IdempotencyKey) > 255 {
+		return Answer{}, fmt.Errorf("%w: idempotency key", consent.ErrRequest)
+	}
+	plan, err := f.d.Consent.PlanOf(ctx, f.d.Pool, o.Request)
 	if err != nil {
 		return Answer{}, err
 	}
-	r, err := f.open(ctx, plan, o)
+	scope, err := f.scope(ctx, plan)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, fmt.Errorf("fill request %s: %w", o.Request, err)
 	}
-	err = pg.Exchange(ctx, f.Pool,
+	r := newRelease(f, plan, scope, o)
+	err = pg.Exchange(ctx, f.d.Pool,
 		func(b *pgx.Batch) error { r.ask(b, g); return nil },
 		func(b *pgx.Batch) error {
 			if err := g.Check(); err != nil {
 				return err
 			}
-			return r.release(b)
+			return r.answer(b)
 		})
 	if err != nil {
-		return Answer{}, f.refused(ctx, r, fmt.Errorf("fill request %s: %w", o.Request, err))
+		return Answer{}, r.refused(ctx, fmt.Errorf("fill request %s: %w", o.Request, err))
 	}
-	return r.answer, nil
+	return r.filled, nil
 }
 
 // release is one filling of a form under way.
 type release struct {
-	f                   *Filler
-	order               Order
-	plan                consent.Plan
-	scope               wallet.Scope
-	now                 time.Time
-	scopeKey, key, body [32]byte
+	f          *Filler
+	order      Order
+	plan       consent.Plan
+	scope      wallet.Scope
+	now        time.Time
+	disclosure identity.DisclosureID
+
+	idempotency struct{ scope, key, body [32]byte }
 
 	known    []byte // request_sha256 under the key, nil for a new one
 	redeem   *consent.Redemption
 	papers   *wallet.Disclosed
 	profiles map[identity.VaultID]*person.ProfileReading
 	permit   consent.Permit
-	answer   Answer
+	filled   Answer
 }
 
-// open opens the keys of everybody in the dossier before the transaction begins.
-func (f *Filler) open(ctx context.Context, plan consent.Plan, o Order) (*release, error) {
-	scope, err := f.scope(ctx, plan)
-	if err != nil {
-		return nil, err
-	}
-	r := &release{f: f, order: o, plan: plan, scope: scope, now: f.Now().UTC()}
-	r.scopeKey = sha256.Sum256([]byte("prefill\x00" + o.Client))
-	r.key = sha256.Sum256([]byte(o.IdempotencyKey))
-	r.body = sha256.Sum256([]byte(o.Organisation + "\x00" + o.Request.String()))
-	return r, nil
-}
-
-// scope is what a reading for the plan may touch: the vaults of its people and those joined into them.
-func (f *Filler) scope(ctx context.Context, plan consent.Plan) (wallet.Scope, error) {
-	s := wallet.Scope{Plan: plan, Catalogue: f.Catalogue}
-	var all []identity.VaultID
-	for _, who := range plan.People() {
-		vaults, err := f.People.VaultsOf(ctx, who)
-		if err != nil {
-			return s, err
-		}
-		for _, v := range vaults[1:] {
-			if s.Joined == nil {
-				s.Joined = map[identity.VaultID]identity.VaultID{}
-			}
-			s.Joined[v] = who
-		}
-		all = append(all, vaults...)
-	}
-	var err error
-	s.Keys, err = f.Vaults.Open(ctx, f.Pool, all...)
-	return s, err
-}
-
-// disclosure names the release by the client's key, so that a repetition finds it (L4).
-func (r *release) disclosure() identity.DisclosureID {
-	sum := sha256.Sum256(append(append(append([]byte("vidan disclosure 1"), r.scopeKey[:]...), r.key[:]...), r.body[:]...))
-	id := [16]byte(sum[:16])
+// newRelease names the release by the client's key, so that a repetition finds it (L4).
+func newRelease(f *Filler, plan consent.Plan, scope wallet.Scope, o Order) *release {
+	r := &release{f: f, order: o, plan: plan, scope: scope, now: f.d.Now().UTC().Truncate(time.Microsecond)}
+	k := &r.idempotency
+	k.scope = sha256.Sum256([]byte("prefill\x00" + o.Client))
+	k.key = sha256.Sum256([]byte(o.IdempotencyKey))
+	k.body = sha256.Sum256([]byte(o.Organisation + "\x00" + o.Request.String()))
+	h := sha256.New()
+	h.Write([]byte("vidan-disclosure\x01"))
+	h.Write(k.scope[:])
+	h.Write(k.key[:])
+	h.Write(k.body[:])
+	id := [16]byte(h.Sum(nil)[:16])
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // a UUID of version 8 (RFC 9562 §5.8)
-	return identity.FromBytes[identity.DisclosureID](id)
+	r.disclosure = identity.FromBytes[identity.DisclosureID](id)
+	return r
 }
 
-// ask queues everything that decides, in one batch with the begin of the transaction.
+// ask queues everything that decides, in one batch with the begin of the transaction. The lock of the key comes before what it protects: of two that
+// run at once one is refused, and none sees half of the other.
 func (r *release) ask(b *pgx.Batch, g pg.Guard) {
-	f := r.f
+	f, k := r.f, &r.idempotency
 	g.Queue(b)
-	r.known, r.profiles = nil, map[identity.VaultID]*person.ProfileReading{}
-	b.Queue(sqlOrder, r.scopeKey[:], r.key[:]).Query(func(rows pgx.Rows) error {
+	pg.TryLock(b, pg.NewLockKey("prefill", k.scope[:], k.key[:]))
+	r.known = nil
+	b.Queue(sqlOrder, k.scope[:], k.key[:]).Query(func(rows pgx.Rows) error {
 		found, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
 		if len(found) == 1 {
 			r.known = found[0]
 		}
 		return err
 	})
-	r.redeem = f.Consent.QueueRedeemOnce(b, r.plan, r.order.Organisation, r.order.Client, r.disclosure(), r.now)
-	r.papers = f.Wallet.QueueDisclose(b, r.scope, r.now)
-	for _, who := range r.plan.People() {
-		if r.scope.Keys[who] != nil {
-			r.profiles[who] = f.People.QueueProfile(b, who)
-		}
-	}
+	r.redeem = f.d.Consent.QueueRedeemOnce(b, r.plan, r.order.Organisation, r.order.Client, r.disclosure, r.now)
+	r.papers = f.d.Wallet.QueueDisclose(b, r.scope, r.now)
+	r.profiles = f.queueProfiles(b, r.plan)
 }
 
-// release judges, fills, and queues what the release leaves; the commit follows in the same batch.
-func (r *release) release(b *pgx.Batch) error {
-	if r.known != nil && string(r.known) != string(r.body[:]) {
+// answer judges, fills, and queues what the release leaves; the commit follows in the same batch.
+func (r *release) answer(b *pgx.Batch) error {
+	if r.known != nil && string(r.known) != string(r.idempotency.body[:]) {
 		return ErrIdempotency
 	}
 	var err error
@@ -214,71 +203,48 @@ func (r *release) release(b *pgx.Batch) error {
 	if err != nil {
 		return err
 	}
-	form, err := r.f.form(r.plan, r.scope, opened, r.profiles, r.now)
+	form, err := r.f.form(r.plan, r.scope, opened, r.profiles, r.permit.Allows, r.now)
 	if err != nil {
 		return err
 	}
-	form.allowed = r.permit.Allows
 	if err := r.fill(form); err != nil {
 		return err
 	}
-	use := form.use(r.permit)
-	if err := r.f.Consent.QueueUse(b, r.permit, r.scope.Keys, use, r.now); err != nil {
+	credits := form.credits(r.permit)
+	if err := r.f.d.Consent.QueueUse(b, r.permit, r.scope.Keys, credits.use, r.now); err != nil {
 		return err
 	}
-	for _, who := range r.permit.Vaults() {
-		if _, err := r.f.Audit.Queue(b, r.scope.Keys[who], r.entry(who, use), r.now); err != nil {
-			return err
-		}
+	if err := r.queueRecord(b, credits); err != nil {
+		return err
 	}
 	if r.known == nil {
-		b.Queue(sqlInsertOrder, r.scopeKey[:], r.key[:], r.body[:], []byte(`{}`), r.now)
+		k := &r.idempotency
+		reference := json.RawMessage(`{"disclosure_id":"` + r.disclosure.String() + `"}`)
+		b.Queue(sqlInsertOrder, k.scope[:], k.key[:], k.body[:], reference, r.now)
 	}
 	return nil
 }
 
-// entry is the row that the release leaves in one person's record.
-func (r *release) entry(who identity.VaultID, use consent.Use) audit.Entry {
-	e := audit.Entry{
-		Vault: who, Kind: audit.Disclosure, Organisation: r.order.Organisation, Actor: audit.Actor{Client: r.order.Client, Officer: r.order.Officer},
-		Procedure: r.plan.Procedure(), Purpose: r.plan.Purpose(), Basis: r.plan.Basis(), Dossier: r.plan.Dossier(), Fields: use.Fields[who],
-		Request: r.order.Request, Grant: r.permit.Grant(who), Disclosure: r.permit.Disclosure(), RequestTrace: r.order.Trace,
+// fill makes and signs the answer.
+func (r *release) fill(f *form) error {
+	request, disclosure := r.order.Request.Bytes(), r.permit.Disclosure().Bytes()
+	d, sector := r.f.d.Deployment, r.order.Sector
+	a := Answer{
+		Disclosure: d.Ref(sector, "disclosure", disclosure[:]), Request: d.Ref(sector, "request", request[:]),
+		Procedure: r.plan.Procedure(), Dossier: r.plan.Dossier(), Repeated: r.permit.Repeated(), At: r.now,
 	}
-	for _, d := range use.Opened[who] {
-		e.Documents = append(e.Documents, d.Document)
-	}
-	return e
-}
-
-// refused records a refusal with everybody who was asked, and returns cause; what says nothing about the request is no refusal.
-func (f *Filler) refused(ctx context.Context, r *release, cause error) error {
-	reason := ""
-	for _, row := range []struct {
-		err  error
-		code string
-	}{
-		{consent.ErrWithdrawn, "grant_withdrawn"}, {consent.ErrConsumed, "grant_consumed"}, {consent.ErrExpired, "grant_expired"}, {consent.ErrNotGranted, "not_granted"},
-	} {
-		if errors.Is(cause, row.err) {
-			reason = row.code
-		}
-	}
-	if reason == "" || r.plan.Organisation() != r.order.Organisation {
-		return cause
-	}
-	b := new(pgx.Batch)
-	for _, who := range r.plan.Vaults() {
-		if r.scope.Keys[who] == nil {
+	for i := range f.fields {
+		v := &f.fields[i]
+		if len(v.picked) == 0 {
+			a.Missing = append(a.Missing, Missing{Name: v.Field.Name, Reason: v.reason})
 			continue
 		}
-		e := r.entry(who, consent.Use{})
-		e.Kind, e.Outcome, e.Reason, e.Grant, e.Disclosure = audit.AccessRefused, audit.Refused, reason, identity.GrantID{}, identity.DisclosureID{}
-		if _, err := f.Audit.Queue(b, r.scope.Keys[who], e, r.now); err != nil {
-			return err
-		}
+		a.Fields = append(a.Fields, f.field(v, d, sector))
 	}
-	if err := pg.Pipeline(ctx, f.Pool, b); err != nil {
-		return fmt.Errorf("record a refusal: %w", err)
+	for _, c := range f.conflicts {
+		a.Conflicts = append(a.Conflicts, f.conflict(c, d, sector))
 	}
-	return cause
+	err := r.sign(&a)
+	r.filled = a
+	return err
 }

@@ -24,7 +24,7 @@ func TestC9_IdleKeysAreDropped(t *testing.T) {
 		if vaults.cache.EstimatedSize() != 1 {
 			t.Error("dropped before their life was over")
 		}
-		time.Sleep(2 * time.Minute)
+		time.Sleep(2 * time.Minute) // the clock of the bubble
 		synctest.Wait()
 		if n := vaults.cache.EstimatedSize(); n != 0 {
 			t.Errorf("%d vaults are held a minute after their life was over", n)

@@ -44,7 +44,7 @@ func TestHeaderLengthTellsNoType(t *testing.T) {
 	t.Parallel()
 	lengths := map[int]bool{}
 	for _, typ := range []string{"birth_certificate", "criminal_record_certificate", "health_insurance_card", "vehicle_registration"} {
-		h := header{number: 1, state: Issued, origin: Procedure, docType: typ, issuer: "ubnd-xa-dai-son", ref: "12/2026", procedure: typ + "_issue", dossier: "H24.99-260930-0001", subjectRole: "holder"}
+		h := header{number: 1, state: Issued, origin: FromProcedure, docType: typ, issuer: "ubnd-xa-dai-son", ref: "12/2026", procedure: typ + "_issue", dossier: "H24.99-260930-0001", subjectRole: "holder"}
 		lengths[len(h.encode())] = true
 	}
 	if len(lengths) != 1 {
@@ -54,7 +54,7 @@ func TestHeaderLengthTellsNoType(t *testing.T) {
 
 // FuzzHeader: nothing but what encode writes decodes, and it encodes to the same bytes again.
 func FuzzHeader(f *testing.F) {
-	h := header{number: 1, state: Issued, origin: Procedure, docType: "birth_certificate", issuer: "ubnd", ref: "12/2026"}
+	h := header{number: 1, state: Issued, origin: FromProcedure, docType: "birth_certificate", issuer: "ubnd", ref: "12/2026"}
 	f.Add(h.encode())
 	f.Add([]byte{})
 	f.Add([]byte{headerVersion, 0, 0, 1})
@@ -69,7 +69,7 @@ func FuzzHeader(f *testing.F) {
 
 // FuzzContent: opening never panics, what decodes encodes again to the same bytes, and the document lies within the payload.
 func FuzzContent(f *testing.F) {
-	h := header{number: 1, state: Issued, origin: Procedure, docType: "birth_certificate", issuer: "ubnd", ref: "12/2026"}
+	h := header{number: 1, state: Issued, origin: FromProcedure, docType: "birth_certificate", issuer: "ubnd", ref: "12/2026"}
 	split := content{header: h, signed: signed{[]byte("{}"), []byte(`{"document":{}}`), []byte("s")}, from: 12, to: 14, exact: true}
 	f.Add(split.encode())
 	whole := content{header: h, message: []byte("e30.e30.c3"), from: 0, to: 0}
@@ -152,7 +152,7 @@ func FuzzSigned(f *testing.F) {
 		if err != nil {
 			return
 		}
-		c := content{header: header{number: 1, state: Issued, origin: Procedure}, signed: parts, message: message}
+		c := content{header: header{number: 1, state: Issued, origin: FromProcedure}, signed: parts, message: message}
 		c.exact = bytes.Equal(parts.compact(), message)
 		got, err := decodeContent(c.encode())
 		if err != nil || !bytes.Equal(got.delivered(), message) || !bytes.Equal(got.payload, parts.payload) {
@@ -163,7 +163,7 @@ func FuzzSigned(f *testing.F) {
 
 // BenchmarkHeader is what a list costs per paper, opening aside.
 func BenchmarkHeader(b *testing.B) {
-	h := header{number: 1, state: Issued, origin: Procedure, docType: "birth_certificate", issuer: "ubnd-xa-dai-son", ref: "12/2026",
+	h := header{number: 1, state: Issued, origin: FromProcedure, docType: "birth_certificate", issuer: "ubnd-xa-dai-son", ref: "12/2026",
 		procedure: "birth_registration", dossier: "H24.99-260930-0001", validFrom: "2026-10-01", subjectRole: "child", issuedAt: time.Unix(1, 0).UTC(), receivedAt: time.Unix(2, 0).UTC()}
 	encoded := h.encode()
 	b.ReportMetric(float64(len(encoded)), "bytes")

@@ -15,7 +15,7 @@ import (
 )
 
 const sqlHomeHoldings = `
-select holding_id, document_id, relation_id, state, valid_from, valid_until, changed_at, sealed, mac
+select holding_id, document_id, state, valid_from, valid_until, changed_at, sealed, mac
 from holdings where vault_id = $1 and side = 'home' and state = 'active' order by holding_id`
 
 // sqlEndHolding ends a right that is still as it was read ($5).
@@ -25,20 +25,16 @@ where vault_id = $1 and holding_id = $2 and side = 'home' and state = 'active' a
 
 // Ending says which holdings of one home vault end: those that fit every member that is set. At least one is.
 type Ending struct {
-	Holding  identity.HoldingID
-	Holder   identity.VaultID
-	Relation identity.RelationID
+	Holding identity.HoldingID
+	Holder  identity.VaultID
 }
 
 func (e Ending) fits(r *holdingRow) bool {
-	return (e.Holding.IsZero() || e.Holding == r.id) && (e.Holder.IsZero() || e.Holder == r.other) &&
-		(e.Relation.IsZero() || e.Relation == r.relation)
+	return (e.Holding.IsZero() || e.Holding == r.id) && (e.Holder.IsZero() || e.Holder == r.other)
 }
 
 // EndHoldings takes rights to see papers of the home vault away, at once and for good, and returns how many. The holders' sides follow by task (W7);
 // repeated, it ends what is left. by is who does it, reason a code for the record; neither is told to a holder.
-//
-// A holding that stands on a relation needs no ending when the relation is restricted or over: it opens nothing meanwhile.
 func (w *Wallet) EndHoldings(ctx context.Context, g pg.Guard, home identity.VaultID, e Ending, reason string, by audit.Actor) (int, error) {
 	if e == (Ending{}) {
 		return 0, fmt.Errorf("end holdings of vault %s: %w: all of them", home, ErrHolding)

@@ -34,12 +34,13 @@ const condHas = `exists (select 1 from document_revisions where vault_id = $1 an
 // of one person, the main one first; g decides in the same transaction whether the reader may read them at all. rec says who reads and why
 // (Vault, Kind, Document, Revision and Outcome are set here; Revision 0 means the one current then).
 //
-// A paper of the reader costs one round trip once its keys are held, a held paper two. A revoked paper is returned and says so.
+// A paper of the reader costs one round trip once its keys are held, a held paper two. A revoked paper is returned and says so. A reading that
+// then finds the row damaged, or that g refuses by its Check, stands in the record all the same: too much is recorded rather than too little.
 // Errors: [ErrNotFound] for a paper that is missing or somebody else's (W5), [ErrDamaged] (W3), audit.ErrRecord, seal.ErrKeysUnavailable, those of g
 // and of pg.
 func (w *Wallet) Get(ctx context.Context, g pg.Guard, vaults []identity.VaultID, doc identity.DocumentID, revision int, rec audit.Entry) (Document, error) {
 	if revision < 0 || revision > maxNumber {
-		revision = maxNumber // no issuer numbers so far: not found, by the same statements
+		revision = -1 // not found, by the same statements
 	}
 	queue := func(b *pgx.Batch, v identity.VaultID, into *[]factRow) {
 		if revision == 0 {
@@ -132,7 +133,7 @@ func (w *Wallet) read(ctx context.Context, g pg.Guard, vaults []identity.VaultID
 	if err != nil {
 		return nil, err
 	}
-	r.rec.Document, r.rec.Revision, r.rec.Kind = doc, revision, audit.DocumentRead
+	r.rec.Document, r.rec.Revision, r.rec.Kind = doc, max(revision, 0), audit.DocumentRead
 	b := new(pgx.Batch)
 	g.Queue(b)
 	keys, rows := make([]*seal.Keys, len(r.vaults)), make([][]factRow, len(r.vaults))

@@ -34,7 +34,7 @@ var errHeader = errors.New("not a header")
 
 // The position of a value in these is its code in the encoding: they are only ever extended.
 func states() []State   { return []State{Issued, Corrected, Revoked} }
-func origins() []Origin { return []Origin{Procedure, Backfill} }
+func origins() []Origin { return []Origin{FromProcedure, Backfill} }
 
 // texts lists the texts in the order of their encoding, which is only ever extended.
 func (h *header) texts() [9]*string {
@@ -92,8 +92,11 @@ func decodeHeader(b []byte) (header, error) {
 	h.issuedAt = time.UnixMicro(c.varint()).UTC()
 	h.receivedAt = time.UnixMicro(c.varint()).UTC()
 	copy(h.digest[:], c.take(32))
+	all := string(b) // one allocation for all texts
 	for _, s := range h.texts() {
-		*s = string(c.prefixed())
+		n := len(c.prefixed())
+		end := len(b) - len(c.rest)
+		*s = all[end-n : end]
 	}
 	if c.failed || number < 1 || number > maxNumber || len(c.rest) >= headerPadding || len(b)%headerPadding != 0 {
 		return header{}, errHeader
@@ -105,56 +108,4 @@ func decodeHeader(b []byte) (header, error) {
 		}
 	}
 	return h, nil
-}
-
-// reader takes values off the front of bytes and remembers the first failure.
-type reader struct {
-	rest   []byte
-	failed bool
-}
-
-func (r *reader) take(n int) []byte {
-	if r.failed || n < 0 || n > len(r.rest) {
-		r.failed = true
-		return nil
-	}
-	taken := r.rest[:n:n]
-	r.rest = r.rest[n:]
-	return taken
-}
-
-func (r *reader) byte() byte {
-	if b := r.take(1); b != nil {
-		return b[0]
-	}
-	return 0
-}
-
-// uvarint refuses encodings longer than needed, so that a value has one encoding.
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.rest)
-	if n <= 0 || n > 1 && r.rest[n-1] == 0 {
-		r.failed = true
-		return 0
-	}
-	r.take(n)
-	return v
-}
-
-func (r *reader) varint() int64 {
-	u := r.uvarint()
-	v := int64(u >> 1)
-	if u&1 != 0 {
-		v = ^v
-	}
-	return v
-}
-
-func (r *reader) prefixed() []byte {
-	n := r.uvarint()
-	if n > uint64(len(r.rest)) {
-		r.failed = true
-		return nil
-	}
-	return r.take(int(n))
 }

@@ -15,19 +15,15 @@ import (
 	"vidan/seal"
 )
 
-// sqlHeld asks the home vault whether holdings stand: they, and the relation one may stand on, are active between their dates.
+// sqlHeld asks the home vault whether holdings stand: active, and between their dates.
 const sqlHeld = `
-select holding_id, document_id, relation_id, state, valid_from, valid_until, changed_at, sealed, mac
-from holdings h
-where vault_id = $1 and holding_id = any($2) and side = 'home' and state = 'active'
-  and valid_from <= $3 and (valid_until is null or valid_until > $3)
-  and (relation_id is null or exists (select 1 from relations r
-    where r.vault_id = $1 and r.relation_id = h.relation_id and r.side = 'home' and r.state = 'active'
-      and r.valid_from <= $3 and (r.valid_until is null or r.valid_until > $3)))`
+select holding_id, document_id, state, valid_from, valid_until, changed_at, sealed, mac
+from holdings where vault_id = $1 and holding_id = any($2) and side = 'home' and state = 'active'
+  and valid_from <= $3 and (valid_until is null or valid_until > $3)`
 
 // sqlMirrorsOf finds where a paper is held that is not the reader's own.
 const sqlMirrorsOf = `
-select holding_id, document_id, relation_id, state, valid_from, valid_until, changed_at, sealed, mac
+select holding_id, document_id, state, valid_from, valid_until, changed_at, sealed, mac
 from holdings where vault_id = $1 and document_id = $2 and side = 'holder' and state = 'active'
 order by valid_from, holding_id limit 20`
 
@@ -63,6 +59,13 @@ func (w *Wallet) learn(v identity.VaultID, found []link) {
 		all = all[len(all)-maxLinks:]
 	}
 	if len(all) != len(known) {
+		w.links.Set(v, all)
+	}
+}
+
+// relearn keeps the links of a vault of which all were read, and forgets the others.
+func (w *Wallet) relearn(v identity.VaultID, all []link) {
+	if all = all[:min(len(all), maxLinks)]; !slices.Equal(all, w.linksOf(v)) {
 		w.links.Set(v, all)
 	}
 }

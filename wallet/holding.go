@@ -22,9 +22,7 @@ type Holding struct {
 	Home     identity.VaultID   // where the paper lies
 	Holder   identity.VaultID   // who may see it
 	Document identity.DocumentID
-	Reason   string // the catalogue's word: parent, legal_representative, co_subject, declarant, heir
-	// Relation, when set, is the relation in the home vault on which the right stands: it opens nothing while that is not active.
-	Relation identity.RelationID
+	Reason   string    // the catalogue's word: parent, legal_representative, co_subject, declarant, heir
 	Until    time.Time // first moment at which it no longer holds; zero: no end
 }
 
@@ -40,8 +38,8 @@ const (
 const KindMirror = "holding.mirror"
 
 const sqlInsertHolding = `
-insert into holdings (vault_id, holding_id, side, document_id, relation_id, state, valid_from, valid_until, sealed, mac, changed_at)
-values ($1, $2, 'home', $3, $4, 'active', $5, $6, $7, $8, $5)
+insert into holdings (vault_id, holding_id, side, document_id, state, valid_from, valid_until, sealed, mac, changed_at)
+values ($1, $2, 'home', $3, 'active', $4, $5, $6, $7, $4)
 on conflict (vault_id, holding_id) do nothing`
 
 // condNoHolding and condHolding are the conditions under which a change of a holding is recorded: once, by whoever makes it.
@@ -51,8 +49,8 @@ const (
 )
 
 // QueueHold gives a right to see a paper, in the caller's transaction, which holds the lock of the home vault. Its holder sees the paper once the
-// queued task has run. Given again it changes nothing; ended once it stays ended, so that a paper delivered again revives nothing: a new
-// relation, or another ID, is a new right. by is who caused it.
+// queued task has run. Given again it changes nothing; ended once it stays ended, so that a paper delivered again revives nothing: a right
+// given anew has another ID. by is who caused it.
 func (w *Wallet) QueueHold(b *pgx.Batch, home *seal.Keys, h Holding, by audit.Actor, now time.Time) (identity.HoldingID, error) {
 	if err := h.check(home.Vault()); err != nil {
 		return identity.HoldingID{}, err
@@ -62,7 +60,7 @@ func (w *Wallet) QueueHold(b *pgx.Batch, home *seal.Keys, h Holding, by audit.Ac
 	}
 	now = micro(now)
 	row := holdingRow{
-		vault: h.Home, id: h.ID, side: sideHome, doc: h.Document, relation: h.Relation, state: active, from: now, until: micro(h.Until),
+		vault: h.Home, id: h.ID, side: sideHome, doc: h.Document, state: active, from: now, until: micro(h.Until),
 		other: h.Holder, reason: h.Reason,
 	}
 	if err := row.close(w.deployment, home); err != nil {
@@ -73,7 +71,7 @@ func (w *Wallet) QueueHold(b *pgx.Batch, home *seal.Keys, h Holding, by audit.Ac
 		return identity.HoldingID{}, err
 	}
 	entry.QueueIf(b, condNoHolding, h.Home, h.ID)
-	b.Queue(sqlInsertHolding, h.Home, h.ID, h.Document, h.Relation, now, nullTime(row.until), row.sealed, row.mac)
+	b.Queue(sqlInsertHolding, h.Home, h.ID, h.Document, now, nullTime(row.until), row.sealed, row.mac)
 	queueMirror(b, h.Home, h.ID, now)
 	return h.ID, nil
 }
@@ -99,7 +97,7 @@ func (h Holding) check(keys identity.VaultID) error {
 // derivedID names the right by what it is. It links the two sides no more than a random id on both would.
 func (h Holding) derivedID() identity.HoldingID {
 	b := []byte("vidan holding 1")
-	for _, id := range [][16]byte{h.Home.Bytes(), h.Holder.Bytes(), h.Document.Bytes(), h.Relation.Bytes()} {
+	for _, id := range [][16]byte{h.Home.Bytes(), h.Holder.Bytes(), h.Document.Bytes()} {
 		b = append(b, id[:]...)
 	}
 	sum := sha256.Sum256(append(b, h.Reason...))
@@ -111,17 +109,16 @@ func (h Holding) derivedID() identity.HoldingID {
 
 // holdingRow is a row of holdings on either side. other and reason stand only inside the seal.
 type holdingRow struct {
-	vault    identity.VaultID
-	id       identity.HoldingID
-	side     string
-	doc      identity.DocumentID
-	relation identity.RelationID
-	state    string
-	from     time.Time
-	until    time.Time // zero: null
-	changed  time.Time
-	sealed   []byte
-	mac      []byte
+	vault   identity.VaultID
+	id      identity.HoldingID
+	side    string
+	doc     identity.DocumentID
+	state   string
+	from    time.Time
+	until   time.Time // zero: null
+	changed time.Time
+	sealed  []byte
+	mac     []byte
 
 	other  identity.VaultID // the holder in the home row, the home in the holder's
 	reason string
@@ -134,8 +131,7 @@ const holdingVersion = 1
 // columns are the security columns of a holding, in the order fixed for the table. The other side is among them although no column
 // holds it: a row fits the two people it was made for.
 func (r *holdingRow) columns() *seal.Columns {
-	relation := r.relation.Bytes()
-	return new(seal.Columns).UUID(r.vault.Bytes()).UUID(r.id.Bytes()).Text(r.side).UUID(r.doc.Bytes()).UUID(relation).
+	return new(seal.Columns).UUID(r.vault.Bytes()).UUID(r.id.Bytes()).Text(r.side).UUID(r.doc.Bytes()).
 		Text(r.state).Time(r.from).Time(r.until).UUID(r.other.Bytes())
 }
 
@@ -169,12 +165,12 @@ func (r *holdingRow) open(d *seal.Deployment, keys *seal.Keys) error {
 	return nil
 }
 
-// scanHoldings reads rows of holding_id, document_id, relation_id, state, valid_from, valid_until, changed_at, sealed, mac.
+// scanHoldings reads rows of holding_id, document_id, state, valid_from, valid_until, changed_at, sealed, mac.
 func scanHoldings(rows pgx.Rows, v identity.VaultID, side string) ([]holdingRow, error) {
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (holdingRow, error) {
 		r := holdingRow{vault: v, side: side}
 		var until *time.Time
-		err := row.Scan(&r.id, &r.doc, &r.relation, &r.state, &r.from, &until, &r.changed, &r.sealed, &r.mac)
+		err := row.Scan(&r.id, &r.doc, &r.state, &r.from, &until, &r.changed, &r.sealed, &r.mac)
 		r.until = moment(until)
 		return r, err
 	})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -170,6 +171,42 @@ func TestHoldingEnds(t *testing.T) {
 	}
 }
 
+// TestP3_HoldingTogether: the same right given, mirrored and ended by many at once is one row and one line in each record.
+func TestP3_HoldingTogether(t *testing.T) {
+	t.Parallel()
+	c := setup(t)
+	h := arrangeMirror(c).(household)
+	together := func(act func(*cabinet, any) error) {
+		errs := make([]error, 30)
+		var all sync.WaitGroup
+		for i := range errs {
+			all.Go(func() { errs[i] = act(c, h) })
+		}
+		all.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Error(err)
+		}
+	}
+	together(actHold)
+	together(actMirror)
+	together(actEnd)
+	together(actMirror)
+	for sql, want := range map[string]int{
+		`select count(*) from holdings where state = 'ended'`:                 2,
+		`select count(*) from access_log where kind = 'holding_opened'`:       2,
+		`select count(*) from access_log where kind = 'holding_ended'`:        2,
+		`select count(*) from holdings`:                                       2,
+		`select count(distinct changed_at) from holdings where side = 'home'`: 1,
+	} {
+		if got := c.count(sql); got != want {
+			t.Errorf("%s: %d, want %d", sql, got, want)
+		}
+	}
+	if got := c.sees(h); got != nil {
+		t.Errorf("the holder sees %v", got)
+	}
+}
+
 // TestHoldingTasksInAnyOrder: the task that opens a side may run after the one that ends it.
 func TestHoldingTasksInAnyOrder(t *testing.T) {
 	t.Parallel()
@@ -191,32 +228,18 @@ func TestHoldingTasksInAnyOrder(t *testing.T) {
 	}
 }
 
-// TestHoldingLapses: with its date, with the relation it stands on, with the vault it is in.
+// TestHoldingLapses: with its date, and with the vault it is in.
 func TestHoldingLapses(t *testing.T) {
 	t.Parallel()
 	c := setup(t)
 	h := household{home: c.vault(), holder: c.vault()}
 	h.doc = c.put(paper{vault: h.home, ref: "KS-12/2026", number: 1}).Document
-	relation := identity.NewID[identity.RelationID]()
-	c.write(`insert into relations (vault_id, relation_id, side, state, valid_from, sealed, mac, changed_at)
-values ($1, $2, 'home', 'proposed', $3, '', '', $3)`, h.home, relation, c.now())
-	c.hold(wallet.Holding{Home: h.home, Holder: h.holder, Document: h.doc, Reason: "parent", Relation: relation, Until: c.now().Add(48 * time.Hour)})
-	for _, step := range []struct {
-		state string
-		want  []string
-	}{{"proposed", nil}, {"active", everyWay}, {"suspended", nil}, {"active", everyWay}, {"restricted", nil}, {"ended", nil}, {"active", everyWay}} {
-		c.write(`update relations set state = $2 where vault_id = $1`, h.home, step.state)
-		if got := c.sees(h); !cmp.Equal(got, step.want) {
-			t.Errorf("relation %s: %v", step.state, got)
-		}
+	c.hold(wallet.Holding{Home: h.home, Holder: h.holder, Document: h.doc, Reason: "legal_representative", Until: c.now().Add(48 * time.Hour)})
+	c.advance(47 * time.Hour)
+	if got := c.sees(h); !cmp.Equal(got, everyWay) {
+		t.Errorf("before its date: %v", got)
 	}
-	c.advance(24 * time.Hour)
-	c.write(`update relations set valid_until = $2 where vault_id = $1`, h.home, c.now())
-	if got := c.sees(h); got != nil {
-		t.Errorf("after the relation: %v", got)
-	}
-	c.write(`update relations set valid_until = null where vault_id = $1`, h.home)
-	c.advance(25 * time.Hour)
+	c.advance(time.Hour)
 	if got := c.sees(h); got != nil {
 		t.Errorf("after its date: %v", got)
 	}
@@ -242,11 +265,6 @@ func TestW6_WritingToTheDatabaseOpensNothing(t *testing.T) {
 		"of another paper": func(h household) {
 			doc := c.put(paper{vault: h.home, ref: "KS-99/2026", number: 1}).Document
 			c.write(`update holdings set document_id = $2 where vault_id = any($1)`, []identity.VaultID{h.home, h.holder}, doc)
-		},
-		"without its relation": func(h household) {
-			c.write(`update holdings set relation_id = gen_random_uuid() where vault_id = $1`, h.home)
-			c.write(`insert into relations (vault_id, relation_id, side, state, valid_from, sealed, mac, changed_at)
-select vault_id, relation_id, 'home', 'active', valid_from, '', '', valid_from from holdings where vault_id = $1`, h.home)
 		},
 		"of another holder": func(h household) {
 			thief := c.vault()

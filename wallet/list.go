@@ -27,7 +27,7 @@ order by added_at desc, document_id desc limit $4`
 
 // sqlMirrors lists what is held besides what is the person's own. A person holds few papers, sometimes one for several reasons.
 const sqlMirrors = `
-select holding_id, document_id, relation_id, state, valid_from, valid_until, changed_at, sealed, mac
+select holding_id, document_id, state, valid_from, valid_until, changed_at, sealed, mac
 from holdings h where vault_id = $1 and side = 'holder' and state = 'active'
   and not exists (select 1 from documents d where d.vault_id = $1 and d.document_id = h.document_id)
 order by valid_from, holding_id limit $2`

@@ -16,7 +16,7 @@ import (
 )
 
 const sqlHomeHolding = `
-select holding_id, document_id, relation_id, state, valid_from, valid_until, changed_at, sealed, mac
+select holding_id, document_id, state, valid_from, valid_until, changed_at, sealed, mac
 from holdings where vault_id = $1 and holding_id = $2 and side = 'home'`
 
 // sqlMirror opens the holder's side, once: a side that is there, be it ended, stays as it is.
@@ -96,7 +96,7 @@ func (w *Wallet) homeHolding(ctx context.Context, home *seal.Keys, id identity.H
 	return &found[0], found[0].open(w.deployment, home)
 }
 
-// mirrored is the holder's side of a home row. The relation stays at home.
+// mirrored is the holder's side of a home row.
 func (r *holdingRow) mirrored() *holdingRow {
 	return &holdingRow{
 		vault: r.other, id: r.id, side: sideHolder, doc: r.doc, state: r.state, from: r.from, until: r.until, changed: r.changed,

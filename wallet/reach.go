@@ -11,20 +11,17 @@ import (
 
 // sqlHolders reads the rights that stand in some home vaults.
 const sqlHolders = `
-select vault_id, holding_id, document_id, relation_id, state, valid_from, valid_until, changed_at, sealed, mac
-from holdings h
+select vault_id, holding_id, document_id, state, valid_from, valid_until, changed_at, sealed, mac
+from holdings
 where vault_id = any($1) and side = 'home' and state = 'active'
-  and valid_from <= $2 and (valid_until is null or valid_until > $2)
-  and (relation_id is null or exists (select 1 from relations r
-    where r.vault_id = h.vault_id and r.relation_id = h.relation_id and r.side = 'home' and r.state = 'active'
-      and r.valid_from <= $2 and (r.valid_until is null or r.valid_until > $2)))`
+  and valid_from <= $2 and (valid_until is null or valid_until > $2)`
 
 func (d *Disclosed) queueHolders(b *pgx.Batch, vaults []identity.VaultID, now time.Time) {
 	b.Queue(sqlHolders, uuids(vaults), now).Query(func(rows pgx.Rows) (err error) {
 		d.holdings, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (holdingRow, error) {
 			r := holdingRow{side: sideHome}
 			var until *time.Time
-			err := row.Scan(&r.vault, &r.id, &r.doc, &r.relation, &r.state, &r.from, &until, &r.changed, &r.sealed, &r.mac)
+			err := row.Scan(&r.vault, &r.id, &r.doc, &r.state, &r.from, &until, &r.changed, &r.sealed, &r.mac)
 			r.until = moment(until)
 			return r, err
 		})

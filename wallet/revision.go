@@ -27,8 +27,8 @@ type Origin string
 
 // The origins of a revision.
 const (
-	Procedure Origin = "procedure" // the result of a procedure that ended
-	Backfill  Origin = "backfill"  // an old paper brought in with its true date
+	FromProcedure Origin = "procedure" // the result of a procedure that ended
+	Backfill      Origin = "backfill"  // an old paper brought in with its true date
 )
 
 // Revision is one sealed state of a paper (giấy tờ), as its issuer signed it. It prints masked (W9).
@@ -44,7 +44,7 @@ type Revision struct {
 	Dossier     string              // mã hồ sơ; empty for an old paper
 	Number      int                 // the issuer's order of the states of this paper, from 1
 	State       State
-	Origin      Origin // empty means Procedure
+	Origin      Origin // empty means FromProcedure
 	IssuedAt    time.Time
 	ValidFrom   string // civil date as printed; empty when the paper says none
 	ValidUntil  string // civil date as printed; empty when the paper says none
@@ -121,7 +121,7 @@ func (r Revision) content(receivedAt time.Time) (content, error) {
 		validFrom: r.ValidFrom, validUntil: r.ValidUntil, subjectRole: r.SubjectRole,
 	}
 	if h.origin == "" {
-		h.origin = Procedure
+		h.origin = FromProcedure
 	}
 	if err := h.check(); err != nil {
 		return content{}, err

@@ -32,7 +32,7 @@ func TestStoredAsDelivered(t *testing.T) {
 	if got.ID != rev.Document || got.Person != v || got.Type != rev.Type || got.Issuer != rev.Issuer || got.Ref != rev.Ref ||
 		got.Procedure != rev.Procedure || got.Dossier != rev.Dossier || got.Revision != 1 || got.State != wallet.Issued || got.Revoked ||
 		!got.IssuedAt.Equal(rev.IssuedAt) || got.ValidFrom != rev.ValidFrom || got.ValidUntil != "" || got.SubjectRole != "child" ||
-		got.Origin != wallet.Procedure || got.Held != nil || got.Damaged || got.ReceivedAt.IsZero() {
+		got.Origin != wallet.FromProcedure || got.Held != nil || got.Damaged || got.ReceivedAt.IsZero() {
 		t.Error("the item does not say what was delivered")
 	}
 	page := c.list(v)

@@ -11,6 +11,7 @@ import (
 	"vidan/auth"
 	"vidan/identity"
 	"vidan/internal/pg"
+	"vidan/seal"
 )
 
 // maxForm bounds a form of a page.
@@ -61,7 +62,7 @@ func (p *Pages) authorize(w http.ResponseWriter, r *http.Request) {
 	var back *auth.RedirectError
 	switch {
 	case errors.As(err, &back):
-		leave(w, r, back.URL)
+		leave(w, back.URL)
 	case errors.Is(err, auth.ErrUntrusted):
 		p.message(w, r, http.StatusBadRequest, "untrusted", form{})
 	case err != nil:
@@ -72,7 +73,7 @@ func (p *Pages) authorize(w http.ResponseWriter, r *http.Request) {
 		if supported(language) {
 			to += "?lang=" + language
 		}
-		leave(w, r, to)
+		leave(w, to)
 	}
 }
 
@@ -89,11 +90,12 @@ func parameters(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 }
 
 // leave sends the browser on with a GET.
-func leave(w http.ResponseWriter, r *http.Request, to string) {
+func leave(w http.ResponseWriter, to string) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	h.Set("Location", to)
+	w.WriteHeader(http.StatusSeeOther)
 }
 
 // again looks at the sign-in once more.
@@ -102,7 +104,7 @@ func again(w http.ResponseWriter, r *http.Request) {
 	if chosen := r.URL.Query().Get("lang"); supported(chosen) {
 		to += "?lang=" + chosen
 	}
-	leave(w, r, to)
+	leave(w, to)
 }
 
 // form is what the templates of a sign-in see.
@@ -184,7 +186,7 @@ func (p *Pages) finish(w http.ResponseWriter, r *http.Request, x *auth.SignIn) {
 	switch {
 	case err == nil:
 		p.setCookie(w, cookieSignIn, "", 0, http.SameSiteLaxMode)
-		leave(w, r, to)
+		leave(w, to)
 	case errors.Is(err, auth.ErrMoved):
 		again(w, r)
 	case errors.Is(err, auth.ErrPersonBlocked):
@@ -253,7 +255,7 @@ func (p *Pages) moved(w http.ResponseWriter, r *http.Request, to string, err err
 		p.fail(w, r, err)
 	default:
 		p.setCookie(w, cookieSignIn, "", 0, http.SameSiteLaxMode)
-		leave(w, r, to)
+		leave(w, to)
 	}
 }
 
@@ -285,7 +287,9 @@ func (p *Pages) passphrase(w http.ResponseWriter, r *http.Request, x *auth.SignI
 }
 
 // transient reports a fault that is over soon.
-func transient(err error) bool { return pg.Transient(err) || errors.Is(err, pg.ErrOutcomeUnknown) }
+func transient(err error) bool {
+	return pg.Transient(err) || errors.Is(err, pg.ErrOutcomeUnknown) || errors.Is(err, seal.ErrKeysUnavailable)
+}
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }
 

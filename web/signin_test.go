@@ -27,7 +27,7 @@ func TestSignIn(t *testing.T) {
 	if err := agency.SignIn(t.Context(), du, agencyBack, "openid", true); err != nil {
 		t.Fatal(err)
 	}
-	if lines := w.history(vault); len(lines) != 4 || lines[3] != "signin done " {
+	if lines := w.history(vault); len(lines) != 6 || lines[5] != "signin done " {
 		t.Errorf("record %q", lines)
 	}
 }

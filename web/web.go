@@ -190,11 +190,11 @@ func sourceOf(uri string) string {
 		return ""
 	}
 	source := u.Scheme + ":"
-	if u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
+	if u.Host != "" && !strings.HasPrefix(u.Host, "[") && (u.Scheme == "https" || u.Scheme == "http") { // the grammar has no IPv6 address
 		source += "//" + u.Host
 	}
 	if strings.ContainsFunc(source, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-+:/[]", r)
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-+:/", r)
 	}) {
 		return ""
 	}

@@ -127,7 +127,7 @@ func (w *town) process(issuer string, pool *pgxpool.Pool) *auth.Server {
 	keys := must(auth.OpenKeys(w.t.Context(), pool, w.d, w.now()))(w.t)
 	return must(auth.New(auth.Deps{
 		Pool: pool, Deployment: w.d, Keys: keys, Issuer: issuer, Now: w.now, Logger: slog.New(slog.NewJSONHandler(w.logs, nil)),
-		Person: w.registry, Vaults: w.vaults, Audit: w.record, Config: auth.Config{Hashes: 32},
+		People: w.registry, Vaults: w.vaults, Audit: w.record, Config: auth.Config{Hashes: 32},
 	}))(w.t)
 }
 
@@ -214,8 +214,7 @@ func (w *town) person(number string, level int, device bool) (identity.VaultID, 
 		}},
 		Evidence: person.Evidence{Basis: person.IdentityCard, Reference: "HS-2026/0042"},
 	}))(w.t)
-	passphrase := must(auth.NewPassphrase(duPassphrase, identity.PersonalNumber{}))(w.t)
-	if err := w.auth.SetPassphrase(ctx, enrolled.Vault, passphrase); err != nil {
+	if err := w.auth.SetPassphrase(ctx, enrolled.Vault, duPassphrase); err != nil {
 		w.t.Fatal(err)
 	}
 	who := outside.Citizen{PersonalNumber: number, Passphrase: duPassphrase}

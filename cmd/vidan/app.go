@@ -60,13 +60,15 @@ func wire(ctx context.Context, c config, pool *pgxpool.Pool, dep *deployment, lo
 	if a.keys, err = auth.OpenKeys(ctx, pool, dep.seal, time.Now()); err != nil {
 		return nil, err
 	}
-	a.vaults = seal.NewVaults(dep.seal, seal.CacheConfig{}, time.Now)
+	if a.vaults, err = seal.NewVaults(dep.seal, seal.CacheConfig{}, time.Now); err != nil {
+		return nil, err
+	}
 	record := audit.New(dep.seal)
 	if a.people, err = person.New(person.Deps{Pool: pool, Deployment: dep.seal, Vaults: a.vaults, Audit: record, Now: now}); err != nil {
 		return nil, err
 	}
 	if a.auth, err = auth.New(auth.Deps{
-		Pool: pool, Deployment: dep.seal, Keys: a.keys, Person: a.people, Vaults: a.vaults, Audit: record, Issuer: dep.issuer,
+		Pool: pool, Deployment: dep.seal, Keys: a.keys, People: a.people, Vaults: a.vaults, Audit: record, Issuer: dep.issuer,
 		Now: time.Now, Calendar: now, Logger: log,
 	}); err != nil {
 		return nil, err
@@ -91,7 +93,8 @@ func wire(ctx context.Context, c config, pool *pgxpool.Pool, dep *deployment, lo
 		return nil, err
 	}
 	if a.prefill, err = prefill.New(prefill.Deps{
-		Pool: pool, Deployment: dep.seal, Vaults: a.vaults, Catalogue: a.catalogue, Audit: record, Consent: a.ledger, Wallet: a.wallet, Issuer: dep.issuer, Now: now,
+		Pool: pool, Deployment: dep.seal, Vaults: a.vaults, Catalogue: a.catalogue, Audit: record, People: a.people, Consent: a.ledger,
+		Wallet: a.wallet, Issuer: dep.issuer, Now: now,
 		Sign: func(claims []byte) (string, error) {
 			return a.keys.Signer(auth.PrefillKeys).Sign(prefill.AnswerType, claims)
 		},
@@ -106,8 +109,14 @@ func wire(ctx context.Context, c config, pool *pgxpool.Pool, dep *deployment, lo
 		Pool: pool, Deployment: dep.seal, Catalogue: a.catalogue, Auth: a.auth, Audit: record, People: a.people, Consent: a.ledger, Wallet: a.wallet,
 		Prefill: a.prefill, Intake: a.intake, Vaults: a.vaults, Names: names, Issuer: dep.issuer, Now: now, Log: log,
 	})
-	a.web, err = web.New(web.Deps{Auth: a.auth, Names: names, Problem: openapi.ProblemText, Logger: log})
+	a.web, err = web.New(web.Deps{Auth: a.auth, Names: names, Problem: problemPage, Logger: log})
 	return a, err
+}
+
+// problemPage is what the page of a problem code says.
+func problemPage(code, language string) (title, next string, ok bool) {
+	title, next, _, ok = openapi.ProblemText(code, language)
+	return title, next, ok
 }
 
 // deliver wires what follows from commits: each kind of task belongs to the package that queues it.
@@ -126,6 +135,7 @@ func (a *app) deliver(c config) error {
 	}
 	handlers := map[string]delivery.Handler{
 		intake.KindApply: a.intake.Apply, intake.KindCopy: a.intake.Copy, wallet.KindMirror: a.wallet.Mirror, delivery.TaskMessage: messenger.Send,
+		person.KindNotice: a.people.Notice,
 	}
 	for kind, handler := range a.ledger.Handlers() {
 		handlers[kind] = handler

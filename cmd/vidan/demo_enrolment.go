@@ -67,7 +67,7 @@ func (e *enrolment) post(ctx context.Context, c *outside.Client, status int, pat
 func (e *enrolment) asking(fields []string) map[string]any {
 	mother := e.box.Citizen("du").PersonalNumber
 	body := map[string]any{
-		"organisation": kindergarten, "procedure": "kindergarten_enrolment", "dossier_code": "MN-2026-0001", "mode": "uses", "uses": 3,
+		"organisation": kindergarten, "procedure": "kindergarten_enrolment", "dossier_code": "MN-2026-0001", "purpose": "enrolment", "mode": "uses", "uses": 3,
 		"parties": []map[string]any{
 			{"roles": []string{"child"}, "personal_number": e.child.PersonalNumber},
 			{"roles": []string{"mother", "applicant"}, "personal_number": mother},
@@ -164,8 +164,7 @@ func (e *enrolment) decideFor(ctx context.Context, person string) error {
 	}
 	var pending struct {
 		Items []struct {
-			ID           string `json:"id"`
-			Organisation string `json:"organisation"`
+			ID string `json:"request_id"`
 		} `json:"items"`
 	}
 	if err := answer.Decode(&pending); err != nil || len(pending.Items) != 1 {
@@ -176,33 +175,37 @@ func (e *enrolment) decideFor(ctx context.Context, person string) error {
 		return err
 	}
 	var view struct {
-		Organisation string `json:"organisation"`
-		Purpose      string `json:"procedure_title"`
-		Fields       []struct {
-			Name  string          `json:"name"`
-			Title string          `json:"title"`
-			Value json.RawMessage `json:"value"`
+		Organisation struct {
+			Name string `json:"name_vi"`
+		} `json:"organisation"`
+		Fields []struct {
+			Title   string `json:"title_vi"`
+			Present *struct {
+				Value json.RawMessage `json:"value"`
+			} `json:"present"`
 		} `json:"fields"`
 		ToSign json.RawMessage `json:"to_sign"`
-		Text   string          `json:"text"`
+		Texts  map[string]struct {
+			Text string `json:"text"`
+		} `json:"texts"`
 	}
-	if err := answer.Decode(&view); err != nil || view.ToSign == nil || view.Text == "" || len(view.Fields) == 0 {
+	if err := answer.Decode(&view); err != nil || view.ToSign == nil || view.Texts["vi"].Text == "" || len(view.Fields) == 0 {
 		return errors.New("the request cannot be read and decided")
 	}
 	held := 0
 	for _, f := range view.Fields {
-		if f.Value != nil && string(f.Value) != "null" {
+		if f.Present != nil && f.Present.Value != nil {
 			held++
 		}
 	}
 	if person != "me" {
-		e.step("on her phone she reads, in Vietnamese, who asks and why, and %d fields of her child's, %d with their present value", len(view.Fields), held)
+		e.step("on her phone she reads, in Vietnamese, that %s asks, why, and for %d fields of her child's, %d with their present value", view.Organisation.Name, len(view.Fields), held)
 	}
 	signature, err := e.mother.phone.Device.Sign("vidan-decision+jwt", view.ToSign)
 	if err != nil {
 		return err
 	}
-	_, err = want(c, ctx, http.StatusOK, http.MethodPost, path+"/decision", map[string]string{"signature": signature})
+	_, err = want(c, ctx, http.StatusOK, http.MethodPost, path+"/decision", map[string]string{"decision": "allow", "signature": signature})
 	return err
 }
 
@@ -347,7 +350,7 @@ func (e *enrolment) withdraw(ctx context.Context) error {
 	}
 	var list struct {
 		Items []struct {
-			ID    string `json:"id"`
+			ID    string `json:"consent_id"`
 			State string `json:"state"`
 		} `json:"items"`
 	}

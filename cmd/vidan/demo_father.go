@@ -72,8 +72,19 @@ func (s *story) restrict(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	khang := s.numberOf("khang")
-	answer, err := want(registrar, ctx, http.StatusOK, http.MethodPost, "/v1/citizens/relations?organisation=dinh-danh", map[string]any{"who": map[string]string{"personal_number": khang}}, "Officer-Assertion", officer)
+	found, err := want(registrar, ctx, http.StatusOK, http.MethodPost, "/v1/citizens/find?organisation=dinh-danh",
+		map[string]any{"who": map[string]string{"personal_number": s.numberOf("khang")}}, "Officer-Assertion", officer)
+	if err != nil {
+		return err
+	}
+	var khang struct {
+		Handle string `json:"person"`
+	}
+	if err := found.Decode(&khang); err != nil {
+		return err
+	}
+	path := "/v1/citizens/" + khang.Handle + "/relations"
+	answer, err := want(registrar, ctx, http.StatusOK, http.MethodGet, path+"?organisation=dinh-danh", nil, "Officer-Assertion", officer)
 	if err != nil {
 		return err
 	}
@@ -88,9 +99,8 @@ func (s *story) restrict(ctx context.Context) error {
 	}
 	for _, r := range list.Items {
 		if r.Kind == "father" {
-			_, err := want(registrar, ctx, http.StatusNoContent, http.MethodPost, "/v1/citizens/relations/restrict?organisation=dinh-danh", map[string]any{
-				"who": map[string]string{"personal_number": khang}, "relation_id": r.ID, "reason": "court",
-			}, "Officer-Assertion", officer)
+			_, err := want(registrar, ctx, http.StatusNoContent, http.MethodPost, path+"/"+r.ID+"/restrict?organisation=dinh-danh",
+				map[string]string{"reason": "court"}, "Officer-Assertion", officer)
 			return err
 		}
 	}
@@ -133,7 +143,7 @@ func (s *story) otherChild(ctx context.Context) error {
 		return err
 	}
 	_, err = want(c, ctx, http.StatusCreated, http.MethodPost, "/v1/consent-requests", map[string]any{
-		"organisation": kindergarten, "procedure": "kindergarten_enrolment", "dossier_code": "MN-2026-0002", "mode": "once",
+		"organisation": kindergarten, "procedure": "kindergarten_enrolment", "dossier_code": "MN-2026-0002", "purpose": "enrolment", "mode": "once",
 		"parties": []map[string]any{
 			{"roles": []string{"child"}, "personal_number": s.numberOf("khang")},
 			{"roles": []string{"mother", "applicant"}, "personal_number": s.box.Citizen("dan").PersonalNumber},

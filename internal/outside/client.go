@@ -104,7 +104,7 @@ func (c *Client) TokenRequest(ctx context.Context, form url.Values) (*Answer, er
 		return nil, err
 	}
 	return c.send(ctx, http.MethodPost, uri, strings.NewReader(form.Encode()),
-		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "DPoP": {proof}})
+		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Dpop": {proof}})
 }
 
 // Do calls the API with the token and a fresh proof. body is sent as JSON unless it is nil or already []byte.
@@ -115,7 +115,7 @@ func (c *Client) Do(ctx context.Context, method, path string, body any, headers 
 	if err != nil {
 		return nil, err
 	}
-	header := http.Header{"Authorization": {"DPoP " + c.Token}, "DPoP": {proof}}
+	header := http.Header{"Authorization": {"DPoP " + c.Token}, "Dpop": {proof}}
 	var reader io.Reader
 	switch b := body.(type) {
 	case nil:

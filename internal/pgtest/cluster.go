@@ -127,7 +127,10 @@ func start(ctx context.Context) (_ *cluster, err error) {
 	if err := c.hold(ctx, sqlHold, runKey(c.run)); err != nil {
 		return nil, err
 	}
-	c.background(func(ctx context.Context) { _ = c.sweep(ctx) }) // what stays is swept by the next run
+	c.background(func(ctx context.Context) { // what stays is swept by the next run
+		_ = c.sweep(ctx)
+		_ = c.vacuum(ctx)
+	})
 	return c, nil
 }
 

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vidan/auth"
-	"vidan/identity"
 	"vidan/internal/outside"
 	"vidan/procedure/examples"
 )
@@ -23,6 +22,12 @@ import (
 func (b *Box) Seed(ctx context.Context, handler http.Handler) error {
 	if b.seeded {
 		return nil
+	}
+	if err := b.clear(ctx); err != nil {
+		return fmt.Errorf("sandbox: what an interrupted start left: %w", err)
+	}
+	if err := b.save(ctx); err != nil {
+		return fmt.Errorf("sandbox: keys: %w", err)
 	}
 	if err := b.register(ctx); err != nil {
 		return fmt.Errorf("sandbox: organisations: %w", err)
@@ -39,6 +44,17 @@ func (b *Box) Seed(ctx context.Context, handler http.Handler) error {
 	}
 	b.seeded = true
 	return b.save(ctx)
+}
+
+const sqlBegun = `select exists (select from organisations)`
+
+// clear empties what a start that was interrupted has left, so that the next one finds nothing half done.
+func (b *Box) clear(ctx context.Context) error {
+	var begun bool
+	if err := b.Pool.QueryRow(ctx, sqlBegun).Scan(&begun); err != nil || !begun {
+		return err
+	}
+	return b.empty(ctx)
 }
 
 // register writes organisations, clients, keys and mandates.
@@ -161,15 +177,7 @@ func (s *seeding) equip(ctx context.Context, c *Citizen) error {
 	if err != nil {
 		return err
 	}
-	number, err := identity.ParsePersonalNumber(c.PersonalNumber)
-	if err != nil {
-		return err
-	}
-	phrase, err := auth.NewPassphrase(c.Passphrase, number)
-	if err != nil {
-		return err
-	}
-	if err := s.Auth.SetPassphrase(ctx, vault, phrase); err != nil {
+	if err := s.Auth.SetPassphrase(ctx, vault, c.Passphrase); err != nil {
 		return err
 	}
 	if c.Level < 2 {

@@ -1,0 +1,83 @@
+package floor
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"vidan/audit"
+	"vidan/auth"
+	"vidan/consent"
+	"vidan/delivery"
+	"vidan/intake"
+	"vidan/person"
+	"vidan/prefill"
+	"vidan/wallet"
+)
+
+// TestF3_StatementsAreTheServers: every statement of the floor is the constant it was copied from.
+func TestF3_StatementsAreTheServers(t *testing.T) {
+	t.Parallel()
+	owners := map[string]map[string]string{
+		"audit": audit.Statements(), "auth": auth.Statements(), "consent": consent.Statements(), "delivery": delivery.Statements(),
+		"intake": intake.Statements(), "person": person.Statements(), "prefill": prefill.Statements(), "wallet": wallet.Statements(),
+	}
+	for origin, copied := range Origins() {
+		owner, name, _ := strings.Cut(origin, ".")
+		theirs, ok := owners[owner][origin]
+		if !ok {
+			theirs, ok = owners[owner][name]
+		}
+		if !ok {
+			t.Errorf("%s is no statement of its package any more", origin)
+		} else if diff := cmp.Diff(theirs, copied); diff != "" {
+			t.Errorf("%s was changed: copy it to bench/floor/sql.go (-theirs +copied):\n%s", origin, diff)
+		}
+	}
+}
+
+// TestF1_NothingOfOurs: the floor shares no code with what it stands beside.
+func TestF1_NothingOfOurs(t *testing.T) {
+	t.Parallel()
+	out, err := exec.Command("go", "list", "-deps", "vidan/bench/floor").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dep := range strings.Fields(string(out)) {
+		if strings.HasPrefix(dep, "vidan/") && dep != "vidan/bench/floor" || strings.Contains(dep, "jose") {
+			t.Errorf("the floor stands on %s", dep)
+		}
+	}
+}
+
+// TestF2_WorkIsWhatTheDocumentSays reads the table of docs/FLOOR.md.
+func TestF2_WorkIsWhatTheDocumentSays(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("../../docs/FLOOR.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := open(t)
+	for _, o := range f.operations {
+		w := o.Work
+		row, statements := []string{"`" + o.Name + "`"}, 0
+		for _, list := range f.Statements(o.Name) {
+			statements += len(list)
+		}
+		for _, n := range []int{
+			len(w.Verify), len(w.Sign), len(w.Seal), len(w.Open), w.Compress, w.Expand, w.MAC, w.PRF, w.Reference, w.Schema, statements, len(o.rounds),
+		} {
+			row = append(row, strconv.Itoa(n))
+		}
+		want := fmt.Sprintf("| %s |", strings.Join(row, " | "))
+		if !slices.Contains(strings.Split(string(raw), "\n"), want) {
+			t.Errorf("docs/FLOOR.md lacks the row\n%s", want)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package floor
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// prefillOperation is the form of a kindergarten under a standing grant of child and mother: four papers of two vaults, one transaction of two
+// round trips. The officer's assertion accompanies several calls and was verified with the first.
+func prefillOperation() Operation {
+	return Operation{
+		Name: "prefill",
+		Work: Work{
+			Verify: []int{proofLength}, Sign: []int{answerLength}, Expand: 4,
+			Open: []int{
+				messageLength, messageLength, messageLength, messageLength,
+				grantLength, grantLength, profileLength, profileLength, numberLength, numberLength,
+			},
+			Seal:      []int{useLength, useLength, useLength, useLength, recordLength, recordLength},
+			MAC:       5, // mandate, two grants, two numbers
+			PRF:       8, // four types, as each of the two vaults files them
+			Reference: 7, // the request as asked for; request, release and four papers as answered
+		},
+		rounds: []round{prefillAsk, prefillRelease},
+		tx:     true,
+		runs:   new(atomic.Int64),
+	}
+}
+
+func prefillAsk(f *Floor, i int64, b *pgx.Batch) {
+	r := f.requests[i%int64(len(f.requests))]
+	vaults := [][16]byte{f.family[0].vault, f.family[1].vault}
+	b.Queue(sqlGuardMachine, client, f.clientMAC, []string{kid}, [][]byte{f.keyMAC})
+	b.Queue(sqlUseProof, f.slot(), f.digest())
+	b.Queue(sqlGuardMandate, client, organisation, "mot-cua", "", "birth_registration", "request", f.now)
+	b.Queue(sqlOrder, f.scope, f.digest())
+	b.Queue(sqlShareVaults, vaults)
+	b.Queue(sqlShareGrants, vaults, r.id)
+	b.Queue(sqlTakeGrants, vaults, r.id)
+	b.Queue(sqlDisclosed, vaults, random(), r.id)
+	var of [][16]byte
+	var tags [][]byte
+	for _, vault := range vaults {
+		for _, tag := range f.tags {
+			of, tags = append(of, vault), append(tags, tag)
+		}
+	}
+	b.Queue(sqlPapers, of, tags)
+	b.Queue(sqlHolders, vaults, f.now)
+	for _, vault := range vaults {
+		b.Queue(sqlPerson, vault)
+		b.Queue(sqlNumber, vault)
+	}
+}
+
+func prefillRelease(f *Floor, i int64, b *pgx.Batch) {
+	r, now, release := f.requests[i%int64(len(f.requests))], time.Now().UTC(), random()
+	vaults := [][16]byte{f.family[0].vault, f.family[1].vault}
+	for at, vault := range vaults {
+		pinned, revisions := f.family[at].documents, make([]int32, len(f.family[at].documents))
+		for j := range revisions {
+			revisions[j] = 1
+		}
+		b.Queue(sqlInsertDisclosures, vault, r.grants[at], release, now, pinned, revisions, f.bytes(useLength))
+		b.Queue(sqlInsertUsed, vault, r.grants[at], ordered(), now, f.bytes(useLength))
+	}
+	b.Queue(sqlAllUsed, vaults, release, len(vaults))
+	for _, vault := range vaults {
+		b.Queue(sqlRecord, f.record(vault, "disclosure", organisation)...)
+	}
+	b.Queue(sqlInsertOrder, f.scope, f.digest(), f.bytes(32), []byte(`{}`), now)
+}

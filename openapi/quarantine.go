@@ -1,0 +1,118 @@
+package openapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"vidan/audit"
+	"vidan/auth"
+	"vidan/identity"
+	"vidan/intake"
+	"vidan/internal/pg"
+)
+
+// QuarantineEntry is a valid result that a person must decide on.
+type QuarantineEntry struct {
+	ID           string    `json:"quarantine_id"`
+	Organisation string    `json:"organisation" doc:"Who delivered it."`
+	ResultID     string    `json:"result_id"`
+	Reason       string    `json:"reason" enum:"subject_ambiguous,subject_changed,number_unknown,revision_conflict"`
+	Deadline     time.Time `json:"deadline"`
+	Overdue      bool      `json:"overdue"`
+	CreatedAt    time.Time `json:"created_at"`
+}
+
+type quarantineInput struct {
+	Organisation string `query:"organisation" required:"true" maxLength:"64" doc:"The organisation you act for."`
+	Holder       string `query:"holder" enum:"organisation,registrar" default:"organisation" doc:"registrar: what concerns people, for the identity authority."`
+	Cursor       string `query:"cursor" maxLength:"200" doc:"From the answer before."`
+	Limit        int    `query:"limit" minimum:"1" maximum:"100" default:"50"`
+}
+
+type quarantineOutput struct {
+	Body struct {
+		Items []QuarantineEntry `json:"items"`
+		Next  string            `json:"next,omitempty" doc:"Cursor of the next page."`
+	}
+}
+
+type resolveInput struct {
+	ID           string `path:"id" maxLength:"36"`
+	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who decides."`
+	Organisation string `query:"organisation" required:"true" maxLength:"64" doc:"The organisation you act for."`
+	Holder       string `query:"holder" enum:"organisation,registrar" default:"organisation"`
+	Body         struct {
+		Action string `json:"action" enum:"store,discard" doc:"store puts it into the vault of the person named, discard gives it up."`
+		Person string `json:"person,omitempty" maxLength:"200" doc:"Handle of the person, for store (registrar)."`
+		Reason string `json:"reason" minLength:"1" maxLength:"200" doc:"Why, for the holder's own records."`
+	}
+}
+
+func (a *API) registerQuarantine() {
+	operation(a, huma.Operation{
+		OperationID: "list-quarantine", Method: http.MethodGet, Path: "/v1/quarantine", Tags: []string{"organisations", "registrar"},
+		Summary: "Results that wait for your decision", Description: "Open entries whose holder is the organisation you act for, most urgent first. The registrar also holds what concerns people.",
+	}, machine("results"), []string{"mandate_missing"}, a.listQuarantine)
+	operation(a, huma.Operation{
+		OperationID: "resolve-quarantine", Method: http.MethodPost, Path: "/v1/quarantine/{id}/resolve", Tags: []string{"organisations", "registrar"},
+		Summary: "Decide on a quarantined result", Description: "Stores the result in the vault of the person named, or discards it. The deliverer gets an event.", DefaultStatus: http.StatusNoContent,
+	}, machine("results"), []string{"mandate_missing", "not_found", "already_resolved", "officer_assertion_required", "record_unavailable"}, a.resolveQuarantine)
+}
+
+// holder says whose entries a caller sees, and the guard that lets it: the registrar by its right to bind, an organisation by its right
+// to resolve.
+func (a *API) holder(ctx context.Context, organisation, as string) (string, pg.Guard) {
+	need := auth.Need{Organisation: organisation, Right: auth.RightResolve}
+	holder := organisation
+	if as == intake.Registrar {
+		need.Right, holder = auth.RightBind, intake.Registrar
+	}
+	return holder, guarded(ctx, a.Auth.Mandate(caller(ctx).ClientID, need))
+}
+
+func (a *API) listQuarantine(ctx context.Context, in *quarantineInput) (*quarantineOutput, error) {
+	after, err := a.quarantineCursor(ctx, in.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	holder, guard := a.holder(ctx, in.Organisation, in.Holder)
+	page, next, err := a.Intake.Quarantine(ctx, guard, holder, after, in.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &quarantineOutput{}
+	out.Body.Items = make([]QuarantineEntry, len(page))
+	for i, e := range page {
+		out.Body.Items[i] = QuarantineEntry{
+			ID: e.ID.String(), Organisation: e.Organisation, ResultID: e.ResultID.String(), Reason: string(e.Reason),
+			Deadline: e.Deadline, Overdue: e.Overdue(a.Now()), CreatedAt: e.CreatedAt,
+		}
+	}
+	if next != nil {
+		out.Body.Next = a.quarantineNext(ctx, *next)
+	}
+	return out, nil
+}
+
+func (a *API) resolveQuarantine(ctx context.Context, in *resolveInput) (*struct{}, error) {
+	id, err := identity.Parse[identity.ObjectID](in.ID)
+	if err != nil {
+		return nil, intake.ErrNotFound
+	}
+	officer, err := a.officer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := intake.Resolution{Action: intake.Action(in.Body.Action), Reason: in.Body.Reason}
+	if in.Body.Person != "" {
+		if r.Vault, err = a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, in.Body.Person); err != nil {
+			return nil, err
+		}
+	}
+	holder, guard := a.holder(ctx, in.Organisation, in.Holder)
+	by := audit.Actor{Client: caller(ctx).ClientID, Officer: officer}
+	return nil, a.Intake.Resolve(ctx, guard, holder, id, by, r)
+}
