@@ -10,7 +10,7 @@ import (
 	"vidan/bench/floor"
 )
 
-// sampled is how many requests of each operation are watched on the wire.
+// sampled is how many requests of each operation are watched on the wire; before them each standing request is filled once.
 const sampled = 15
 
 // countTrips has a second server, on the same database but behind the wire, answer a few requests of each operation, one at a time. It returns
@@ -38,7 +38,7 @@ func (s *stage) countTrips(ctx context.Context) (trips map[string]int, drift str
 	}
 	trips = map[string]int{}
 	for _, o := range operations() {
-		calls, err := o.prepare(s.world, ctx, 2*sampled)
+		calls, err := o.prepare(s.world, ctx, grants+sampled)
 		if err != nil {
 			return nil, "", err
 		}
@@ -53,7 +53,7 @@ func (s *stage) countTrips(ctx context.Context) (trips map[string]int, drift str
 	return trips, drift, nil
 }
 
-// watch sends the calls one after the other and returns what most of the second half sent.
+// watch sends the calls one after the other and returns what most of the last of them sent.
 func watch(ctx context.Context, w *wire, addr string, calls []call) (int, []string, error) {
 	type sent struct {
 		trips      int
@@ -63,7 +63,7 @@ func watch(ctx context.Context, w *wire, addr string, calls []call) (int, []stri
 	w.take()
 	_, err := drive(ctx, addr, 1, calls, func(i int, _ []byte) error {
 		trips, statements := w.take()
-		if i >= len(calls)/2 {
+		if i >= len(calls)-sampled {
 			all = append(all, sent{trips, statements})
 		}
 		return nil

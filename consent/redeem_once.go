@@ -10,7 +10,8 @@ import (
 )
 
 // QueueRedeemOnce redeems for a release whose id the caller derived from its own idempotency key: whether that release was made before is read with the
-// grants, in the same batch. [Redemption.PermitOnce] judges it.
+// grants, in the same batch, which holds the lock of that key (pg.TryLock) before. [Redemption.PermitOnce] judges it; [Redemption.Permit] would take it
+// for a repetition whatever was read, and refuse.
 func (l *Ledger) QueueRedeemOnce(b *pgx.Batch, plan Plan, organisation, client string, d identity.DisclosureID, now time.Time) *Redemption {
 	return l.queueRedeem(b, plan, organisation, client, d, true, now)
 }

@@ -188,7 +188,7 @@ func TestEnrolPending(t *testing.T) {
 		t.Error("the profile is not that of an enrolled newborn")
 	}
 	o.counts(1, `select count(*) from number_proposals where state = 'bound'`)
-	o.counts(1, `select count(*) from outbox where kind = 'relation.decide'`)
+	o.counts(1, `select count(*) from outbox where kind = 'relation.decide' and vault_id = $1`, an)
 	if err := try(func(*person.Enrolment) {}); !errors.Is(err, person.ErrEnrolled) {
 		t.Errorf("enrolled twice: %v", err)
 	}

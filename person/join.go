@@ -153,5 +153,5 @@ func (j *joining) act(b *pgx.Batch, now time.Time) {
 		}
 		queueNumbered(b, j.main, digests, now)
 	}
-	b.Queue(sqlWakeRelations, j.alias, now) // their person's number may be known by the join
+	queueWakeRelations(b, j.alias, now) // their person's number may be known by the join
 }

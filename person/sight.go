@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"vidan/delivery"
 	"vidan/identity"
 	"vidan/internal/pg"
 	"vidan/seal"
@@ -25,11 +26,6 @@ const (
 	sqlChanged = `update vaults set seq = seq + 1 where vault_id = $1`
 
 	sqlNumbered = `update people set kind = 'citizen', changed_at = $2 where vault_id = $1 and kind = 'pending'`
-
-	// sqlWakeRelations lets relations be decided that may have waited for the number alone.
-	sqlWakeRelations = `insert into outbox (outbox_id, kind, vault_id, args, created_at, not_before)
-  select gen_random_uuid(), 'relation.decide', r.vault_id, jsonb_build_object('relation_id', r.relation_id), $2, $2
-  from relations r where r.vault_id = $1 and r.side = 'home' and r.state = 'proposed'`
 )
 
 // sight is what the first half of a registrar's act saw, after the guard and under the locks of the identifiers and then of the vaults that it is
@@ -119,5 +115,13 @@ func queueNumbered(b *pgx.Batch, vault identity.VaultID, digests []seal.Digest, 
 	keys, sums := digestArgs(digests)
 	b.Queue(sqlNumbered, vault, now)
 	b.Queue(sqlBindProposals, vault, keys, sums)
-	b.Queue(sqlWakeRelations, vault, now)
+	queueWakeRelations(b, vault, now)
+}
+
+// kindDecide is the task of package consent that judges the relations of a person, and those that waited for their number.
+const kindDecide = "relation.decide"
+
+// queueWakeRelations lets relations be decided that may have waited for a number: those of the person, and those in which they would act.
+func queueWakeRelations(b *pgx.Batch, vault identity.VaultID, now time.Time) {
+	delivery.Queue(b, delivery.Task{Kind: kindDecide, Vault: vault}, now)
 }

@@ -19,7 +19,6 @@ func Statements() map[string]string {
 		"person.sqlSight":            sqlSight,
 		"person.sqlChanged":          sqlChanged,
 		"person.sqlNumbered":         sqlNumbered,
-		"person.sqlWakeRelations":    sqlWakeRelations,
 		"person.sqlAliases":          sqlAliases,
 		"person.sqlMain":             sqlMain,
 		"person.sqlInsertAlias":      sqlInsertAlias,

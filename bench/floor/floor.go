@@ -47,6 +47,7 @@ type Work struct {
 	Open      []int // the same
 	Compress  int   // DEFLATE level 1 of the payload, before it is sealed
 	Expand    int   // the same back, after it is opened
+	Unwrap    int   // reading a keyset under the key-encryption key, and building its primitive
 	MAC       int   // HMAC-SHA256 over the columns of a row
 	PRF       int   // HMAC-SHA256 over a name: type tags, digests of identifiers, ids of papers
 	Reference int   // AES-SIV of an id that comes in or goes out
@@ -79,11 +80,16 @@ type Floor struct {
 	primitives
 	rows
 	operations []Operation
+	statements map[string]string // by origin
 }
 
 // Open builds the primitives and writes the rows.
 func Open(ctx context.Context, s Spec) (*Floor, error) {
-	f := &Floor{operations: Operations()}
+	origins, err := Origins()
+	if err != nil {
+		return nil, err
+	}
+	f := &Floor{operations: Operations(), statements: origins}
 	if err := f.primitives.make(s); err != nil {
 		return nil, fmt.Errorf("floor: %w", err)
 	}

@@ -1,6 +1,7 @@
 package floor
 
 import (
+	"encoding/binary"
 	"sync/atomic"
 	"time"
 
@@ -32,14 +33,16 @@ func prefillOperation() Operation {
 func prefillAsk(f *Floor, i int64, b *pgx.Batch) {
 	r := f.requests[i%int64(len(f.requests))]
 	vaults := [][16]byte{f.family[0].vault, f.family[1].vault}
-	b.Queue(sqlGuardMachine, client, f.clientMAC, []string{kid}, [][]byte{f.keyMAC})
-	b.Queue(sqlUseProof, f.slot(), f.digest())
-	b.Queue(sqlGuardMandate, client, organisation, "mot-cua", "", "birth_registration", "request", f.now)
-	b.Queue(sqlOrder, f.scope, f.digest())
-	b.Queue(sqlShareVaults, vaults)
-	b.Queue(sqlShareGrants, vaults, r.id)
-	b.Queue(sqlTakeGrants, vaults, r.id)
-	b.Queue(sqlDisclosed, vaults, random(), r.id)
+	f.queue(b, "auth.sqlGuardMachine", client, f.clientMAC, []string{kid}, [][]byte{f.keyMAC})
+	f.queue(b, "auth.sqlUseProof", f.slot(), f.digest())
+	f.queue(b, "auth.sqlGuardMandate", client, organisation, "mot-cua", "", "birth_registration", "request", f.now)
+	key := f.digest()
+	f.queue(b, "pg.try lock", int64(binary.BigEndian.Uint64(key)))
+	f.queue(b, "prefill.sqlOrder", f.scope, key)
+	f.queue(b, "consent.sqlShareVaults", vaults)
+	f.queue(b, "consent.sqlShareGrants", vaults, r.id)
+	f.queue(b, "consent.sqlTakeGrants", vaults, r.id)
+	f.queue(b, "consent.sqlDisclosed", vaults, random(), r.id)
 	var of [][16]byte
 	var tags [][]byte
 	for _, vault := range vaults {
@@ -47,11 +50,11 @@ func prefillAsk(f *Floor, i int64, b *pgx.Batch) {
 			of, tags = append(of, vault), append(tags, tag)
 		}
 	}
-	b.Queue(sqlPapers, of, tags)
-	b.Queue(sqlHolders, vaults, f.now)
+	f.queue(b, "wallet.sqlPapers", of, tags)
+	f.queue(b, "wallet.sqlHolders", vaults, f.now)
 	for _, vault := range vaults {
-		b.Queue(sqlPerson, vault)
-		b.Queue(sqlNumber, vault)
+		f.queue(b, "person.sqlPerson", vault)
+		f.queue(b, "person.sqlNumber", vault)
 	}
 }
 
@@ -63,12 +66,12 @@ func prefillRelease(f *Floor, i int64, b *pgx.Batch) {
 		for j := range revisions {
 			revisions[j] = 1
 		}
-		b.Queue(sqlInsertDisclosures, vault, r.grants[at], release, now, pinned, revisions, f.bytes(useLength))
-		b.Queue(sqlInsertUsed, vault, r.grants[at], ordered(), now, f.bytes(useLength))
+		f.queue(b, "consent.sqlInsertDisclosures", vault, r.grants[at], release, now, pinned, revisions, f.bytes(useLength))
+		f.queue(b, "consent.sqlInsertUsed", vault, r.grants[at], ordered(), now, f.bytes(useLength))
 	}
-	b.Queue(sqlAllUsed, vaults, release, len(vaults))
+	f.queue(b, "consent.sqlAllUsed", vaults, release, len(vaults))
 	for _, vault := range vaults {
-		b.Queue(sqlRecord, f.record(vault, "disclosure", organisation)...)
+		f.queue(b, "audit.sqlInsert", f.record(vault, "disclosure", organisation)...)
 	}
-	b.Queue(sqlInsertOrder, f.scope, f.digest(), f.bytes(32), []byte(`{}`), now)
+	f.queue(b, "prefill.sqlInsertOrder", f.scope, f.digest(), f.bytes(32), []byte(`{"disclosure_id":"01a201f1-d78f-7050-beed-1c301d0e2a97"}`), now)
 }

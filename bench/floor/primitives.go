@@ -45,6 +45,7 @@ type primitives struct {
 	document  any
 	payload   []byte
 	deflated  []byte
+	wrapped   []byte    // a keyset under the AEAD
 	deflaters sync.Pool // *deflater
 	inflaters sync.Pool // io.ReadCloser that is a flate.Resetter
 
@@ -95,6 +96,11 @@ func (p *primitives) makeTink() error {
 	if p.aead, err = aead.New(forAEAD); err != nil {
 		return err
 	}
+	var wrapped bytes.Buffer
+	if err := forAEAD.WriteWithAssociatedData(keyset.NewBinaryWriter(&wrapped), p.aead, p.place); err != nil {
+		return err
+	}
+	p.wrapped = wrapped.Bytes()
 	if p.mac, err = mac.New(forMAC); err != nil {
 		return err
 	}
@@ -166,6 +172,11 @@ func (p *primitives) do(w Work) error {
 
 // keyed does the short keyed functions.
 func (p *primitives) keyed(w Work) error {
+	for range w.Unwrap {
+		if err := p.unwrap(); err != nil {
+			return err
+		}
+	}
 	for range w.MAC {
 		if _, err := p.mac.ComputeMAC(p.text[:columnLength]); err != nil {
 			return err
@@ -182,6 +193,16 @@ func (p *primitives) keyed(w Work) error {
 		}
 	}
 	return nil
+}
+
+// unwrap opens a keyset as that of a vault is opened. Keysets of PRFs cost the same.
+func (p *primitives) unwrap() error {
+	handle, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(p.wrapped)), p.aead, p.place)
+	if err != nil {
+		return err
+	}
+	_, err = aead.New(handle)
+	return err
 }
 
 func (p *primitives) sign(n int) ([]byte, error) {

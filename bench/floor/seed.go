@@ -20,6 +20,7 @@ const (
 	birthCertificate = "birth_certificate"
 	prfKey           = int32(1)
 	macLength        = 37
+	wrappedLength    = 146
 	readers          = 2
 	couples          = 200
 )
@@ -113,11 +114,15 @@ func (f *Floor) seed(ctx context.Context, s Spec) error {
 	tables := f.directory()
 	people := table{"people", []string{"vault_id", "level", "kind", "life", "sealed_profile", "created_at", "changed_at"}, nil}
 	vaults := table{"vaults", []string{"vault_id", "created_at"}, nil}
+	keys := table{"vault_keys", []string{"vault_id", "purpose", "keyset_id", "kek_epoch", "state", "wrapped", "created_at"}, nil}
 	identifiers := table{"identifiers", []string{"prf_key_id", "digest", "vault_id", "kind", "state", "valid_from", "evidence", "sealed", "mac"}, nil}
 	enrol := func() someone {
 		p := someone{random(), f.digest()}
 		vaults.rows = append(vaults.rows, []any{p.vault, f.now})
 		people.rows = append(people.rows, []any{p.vault, int16(2), "citizen", "alive", f.bytes(profileLength + 33), f.now, f.now})
+		for _, purpose := range []string{"content", "record", "tag"} {
+			keys.rows = append(keys.rows, []any{p.vault, purpose, random(), int32(1), "active", f.bytes(wrappedLength), f.now})
+		}
 		identifiers.rows = append(identifiers.rows, []any{
 			prfKey, p.digest, p.vault, "personal_number", "active", f.now.Add(-time.Hour), "identity_card", f.bytes(numberLength + 33), f.bytes(macLength),
 		})
@@ -131,7 +136,7 @@ func (f *Floor) seed(ctx context.Context, s Spec) error {
 	}
 	tables = append(tables, f.papers(enrol)...)
 	tables = append(tables, f.granted(max(s.Grants, 1))...)
-	return f.write(ctx, append(tables, vaults, people, identifiers))
+	return f.write(ctx, append(tables, vaults, people, keys, identifiers))
 }
 
 // directory is who may act.

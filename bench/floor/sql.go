@@ -1,267 +1,46 @@
 package floor
 
-// The statements are copied from the packages that own them, letter by letter: the floor may not import these (F1). TestStatementsAreTheServers
-// compares each with its origin, which [Origins] names.
+import (
+	_ "embed"
+	"fmt"
+	"strings"
 
-// Who may act: client, key, session, person, mandate; and that a proof is new.
-const (
-	sqlTokenState = `
-select vidan_require(v.refusal is null, v.refusal) from (
-  select case
-      when c.state is distinct from 'active' then 'client_blocked'
-      when k.state is distinct from 'active' then 'client_key_ended'
-      when c.mac is distinct from $3 or k.mac is distinct from $4 then 'client_changed'
-    end as refusal
-  from (values ($1::text, $2::text)) as a (client_id, kid)
-  left join clients c on c.client_id = a.client_id
-  left join client_keys k on k.client_id = a.client_id and k.kid = a.kid
-) as v`
-
-	sqlUseProofs = `insert into proof_ids (slot, digest) values ($1, $2), ($3, $4)`
-
-	sqlUseProof = `insert into proof_ids (slot, digest) values ($1, $2)`
-
-	sqlGuardMachine = `
-select vidan_require(v.refusal is null, v.refusal), v.client, v.key
-from (
-  select case
-      when c.state is distinct from 'active' then 'client_blocked'
-      when k.state is distinct from 'active' then 'token_revoked'
-    end as refusal,
-    case when c.mac is distinct from $2 then jsonb_build_object(
-      'client_id', c.client_id, 'organisation_id', c.organisation_id, 'name', c.name, 'profile', c.profile, 'state', c.state,
-      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client,
-    case when k.mac is distinct from a.mac then jsonb_build_object(
-      'client_id', k.client_id, 'kid', k.kid, 'state', k.state, 'public_jwk', k.public_jwk, 'created_at', k.created_at,
-      'ended_at', k.ended_at, 'mac', encode(k.mac, 'base64')) end as key
-  from unnest($3::text[], $4::bytea[]) as a (kid, mac)
-  left join clients c on c.client_id = $1
-  left join client_keys k on k.client_id = $1 and k.kid = a.kid
-) as v`
-
-	sqlGuardCitizen = `
-select vidan_require(v.refusal is null, v.refusal), v.client
-from (
-  select case
-      when c.state is distinct from 'active' then 'client_blocked'
-      when p.life is distinct from 'alive' or p.blocked then 'person_blocked'
-      when s.state is distinct from 'active' or s.client_id <> c.client_id or s.expires_at <= $6 or s.level < $5 or p.level < $5
-        then 'token_revoked'
-    end as refusal,
-    case when c.mac is distinct from $2 then jsonb_build_object(
-      'client_id', c.client_id, 'organisation_id', c.organisation_id, 'name', c.name, 'profile', c.profile, 'state', c.state,
-      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client
-  from (values ($1::text)) as a (client_id)
-  left join clients c on c.client_id = a.client_id
-  left join sessions s on s.vault_id = $3 and s.session_id = $4
-  left join people p on p.vault_id = $3
-) as v`
-
-	sqlGuardMandate = `
-select vidan_require(m.mandate_id is not null, 'mandate_missing'), m.mandate_id, m.client_id, m.organisation_id, m.units,
-  m.document_types, m.procedures, m.relations, m.rights, m.valid_from, m.valid_until, m.state, m.mac
-from (values ($1::text)) as a (client_id)
-left join mandates m on m.client_id = a.client_id and m.organisation_id = $2 and m.state = 'active'
-  and m.valid_from <= $7 and $7 < m.valid_until
-  and ($3 = '' or $3 = any (m.units) or '*' = any (m.units))
-  and ($4 = '' or $4 = any (m.document_types))
-  and ($5 = '' or $5 = any (m.procedures))
-  and ($6 = '' or $6 = any (m.rights))
-  and exists (select 1 from organisations o where o.organisation_id = $2 and o.state = 'active')
-order by m.mandate_id`
+	"github.com/jackc/pgx/v5"
 )
 
-// The record.
+// copied are the server's statements, letter by letter: the floor may not import the packages that own them (F1). Each stands between a line
+// with the package and constant it comes from and a line with a semicolon. `go test ./bench/floor -update` copies them anew.
+//
+//go:embed statements.sql
+var copied string
+
 const (
-	sqlRecord = `insert into access_log
-  (vault_id, month, entry_id, at, kind, organisation_id, commitment, sealed)
-  values ($1, $2, $3, $4, $5, $6, $7, $8)`
-
-	sqlRecordIfHas = `insert into access_log
-  (vault_id, month, entry_id, at, kind, organisation_id, commitment, sealed)
-  select $4::uuid, $5::date, $6::uuid, $7::timestamptz, $8::text, $9::text, $10::bytea, $11::bytea
-  where exists (select 1 from document_revisions where vault_id = $1 and document_id = $2 and ($3::int = 0 or revision = $3::int))`
-
-	sqlRecordIfState = `insert into access_log
-  (vault_id, month, entry_id, at, kind, organisation_id, commitment, sealed)
-  select $4::uuid, $5::date, $6::uuid, $7::timestamptz, $8::text, $9::text, $10::bytea, $11::bytea
-  where exists (select 1 from relations where vault_id = $1 and relation_id = $2 and state = $3)`
-)
-
-// A result: what decides where it goes.
-const (
-	sqlSector = `select sector from organisations where organisation_id = $1`
-
-	sqlReceipt = `select payload_sha256, receipt from receipts where organisation_id = $1 and result_id = $2`
-
-	sqlHeldOtherwise = `select exists (
-  select from receipts where document_id = $1 and revision = $2 and status = 'accepted' and payload_sha256 <> $3)`
-
-	sqlPaper = `select v.vault_id, exists (select from identifiers i where i.vault_id = v.vault_id and i.kind = 'personal_number' and i.state = 'active')
-  from papers p
-  left join vault_aliases a on a.alias_vault_id = p.vault_id
-  join vaults v on v.vault_id = coalesce(a.vault_id, p.vault_id)
-  where p.document_id = $1`
-
-	sqlFind = `select i.prf_key_id, i.digest, i.vault_id, i.kind, i.valid_from, i.valid_until, i.evidence, i.mac from identifiers i
-  where i.state = 'active' and i.vault_id in (
-    select f.vault_id from identifiers f join unnest($1::int[], $2::bytea[]) as w(key_id, digest)
-      on f.prf_key_id = w.key_id and f.digest = w.digest
-    where f.state = 'active')`
-)
-
-// A result: what is written.
-const (
-	sqlLock = `
-update vaults set seq = seq + 1 where vault_id = $1 returning vidan_require(state = 'open', 'vault_closed')`
-
-	sqlInsertPaper = `insert into papers (document_id, vault_id, organisation_id, created_at) values ($1, $2, $3, $4)
-  on conflict (document_id) do nothing`
-
-	sqlHome = `select vidan_require(exists (
-  select from papers p left join vault_aliases a on a.alias_vault_id = p.vault_id
-  where p.document_id = $1 and coalesce(a.vault_id, p.vault_id) = $2), 'paper_elsewhere')`
-
-	sqlInsertReceipt = `insert into receipts
-  (organisation_id, result_id, document_id, revision, payload_sha256, status, client_id, receipt, received_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
-
-	sqlInsertRevision = `
-insert into document_revisions (vault_id, document_id, revision, state, payload_sha256, issued_at, received_at, sealed)
-values ($1, $2, $3, $4, $5, $6, $7, $8)`
-
-	sqlMoveHead = `
-insert into documents (vault_id, document_id, type_tag, state, current_revision, sealed_header, added_at, changed_at)
-values ($1, $2, $3, $4, $5, $6, $7, $7)
-on conflict (vault_id, document_id) do update
-set state = excluded.state, current_revision = excluded.current_revision, sealed_header = excluded.sealed_header, changed_at = excluded.changed_at
-where documents.current_revision < excluded.current_revision`
-
-	sqlInsertHome = `
-insert into relations (vault_id, relation_id, side, state, document_id, valid_from, valid_until, decide_after, sealed, mac, changed_at)
-select $1, $2, 'home', case when f.free then 'active' else 'proposed' end, $3, $4, $5,
-  case when f.free then null else $6::timestamptz end,
-  case when f.free then $7::bytea else $8::bytea end, case when f.free then $9::bytea else $10::bytea end, $4
-from (select $11 and not exists (select 1 from relations
-  where vault_id = $1 and side = 'home' and state <> 'ended' and relation_id <> all($12)) as free) f`
-
-	sqlInsertFirstFact = `
-insert into relation_facts (vault_id, relation_id, fact_id, kind, at, sealed)
-select $1, $2, $3, state, $4, case when state = 'active' then $5::bytea else $6::bytea end
-from relations where vault_id = $1 and relation_id = $2`
-
-	sqlQueue = `insert into outbox
-  (outbox_id, kind, vault_id, organisation_id, args, created_at, not_before)
-  values ($1, $2, $3, $4, $5, $6, $7)`
-)
-
-// One paper.
-const (
-	sqlCurrent = `
-select revision, state, payload_sha256, issued_at, received_at, sealed
-from document_revisions where vault_id = $1 and document_id = $2 order by revision desc limit 1`
-)
-
-// A form: what decides and what is opened.
-const (
-	sqlOrder = `select request_sha256 from idempotency where scope = $1 and key_hash = $2`
-
-	sqlShareVaults = `
-select v.vault_id, p.life = 'alive' and not p.blocked and v.state <> 'erased'
-from vaults v join people p on p.vault_id = v.vault_id where v.vault_id = any($1) order by v.vault_id for share of v`
-
-	sqlShareGrants = `
-select
-  g.vault_id, g.grant_id, g.request_id, g.organisation_id, g.client_id, g.mode, g.state, g.uses_left, g.valid_from, g.valid_until,
-  g.pinned_documents, g.pinned_revisions, g.sealed, g.mac
-from grants g where g.vault_id = any($1) and g.request_id = $2 and g.mode = 'until' order by g.vault_id for share`
-
-	sqlTakeGrants = `
-select
-  g.vault_id, g.grant_id, g.request_id, g.organisation_id, g.client_id, g.mode, g.state, g.uses_left, g.valid_from, g.valid_until,
-  g.pinned_documents, g.pinned_revisions, g.sealed, g.mac
-from grants g where g.vault_id = any($1) and g.request_id = $2 and g.mode <> 'until' order by g.vault_id for no key update`
-
-	sqlDisclosed = `
-select vault_id, organisation_id, pinned_documents, pinned_revisions from disclosures
-where vault_id = any($1) and disclosure_id = $2 and request_id = $3`
-
-	sqlPapers = `
-select d.vault_id, d.type_tag, d.document_id, r.revision, r.state, r.payload_sha256, r.issued_at, r.received_at, r.sealed
-from unnest($1::uuid[], $2::bytea[]) as w (vault_id, type_tag)
-join documents d on d.vault_id = w.vault_id and d.type_tag = w.type_tag
-join document_revisions r on r.vault_id = d.vault_id and r.document_id = d.document_id
-order by d.vault_id, d.document_id, r.revision desc`
-
-	sqlHolders = `
-select vault_id, holding_id, document_id, state, valid_from, valid_until, changed_at, sealed, mac
-from holdings
-where vault_id = any($1) and side = 'home' and state = 'active'
-  and valid_from <= $2 and (valid_until is null or valid_until > $2)`
-
-	sqlPerson = `select level, kind, life, sealed_profile from people where vault_id = $1`
-
-	sqlNumber = `select i.prf_key_id, i.digest, i.vault_id, i.kind, i.valid_from, i.valid_until, i.evidence, i.mac, i.sealed from identifiers i
-  where i.vault_id = $1 and i.kind = 'personal_number' and i.state = 'active' and i.valid_until is null`
-)
-
-// A form: what its release leaves.
-const (
-	sqlInsertDisclosures = `
-insert into disclosures (vault_id, disclosure_id, grant_id, request_id, organisation_id, at, pinned_documents, pinned_revisions, sealed)
-select g.vault_id, $3, g.grant_id, g.request_id, g.organisation_id, $4, $5, $6, $7
-from grants g where g.vault_id = $1 and g.grant_id = $2 and g.state = 'active' and (g.uses_left is null or g.uses_left > 0)`
-
-	sqlInsertUsed = `
-insert into grant_events (vault_id, grant_id, event_id, kind, at, receipt, sealed)
-select g.vault_id, g.grant_id, $3, 'used', $4, null, $5
-from grants g where g.vault_id = $1 and g.grant_id = $2 and g.state = 'active' and (g.uses_left is null or g.uses_left > 0)`
-
-	sqlAllUsed = `
-select vidan_require((select count(*) from disclosures where vault_id = any($1) and disclosure_id = $2) = $3, 'grant_consumed')`
-
-	sqlInsertOrder = `insert into idempotency (scope, key_hash, request_sha256, reference, created_at) values ($1, $2, $3, $4, $5)`
+	fromLine = "-- from: "
+	endLine  = "\n;\n"
 )
 
 // Origins returns each copied statement by the package and constant it comes from.
-func Origins() map[string]string {
-	return map[string]string{
-		"auth.sqlTokenState":           sqlTokenState,
-		"auth.sqlUseProofs":            sqlUseProofs,
-		"auth.sqlUseProof":             sqlUseProof,
-		"auth.sqlGuardMachine":         sqlGuardMachine,
-		"auth.sqlGuardCitizen":         sqlGuardCitizen,
-		"auth.sqlGuardMandate":         sqlGuardMandate,
-		"audit.sqlInsert":              sqlRecord,
-		"wallet.recordIfHas":           sqlRecordIfHas,
-		"consent.recordIfState":        sqlRecordIfState,
-		"intake.sqlSector":             sqlSector,
-		"intake.sqlReceipt":            sqlReceipt,
-		"intake.sqlHeldOtherwise":      sqlHeldOtherwise,
-		"intake.sqlPaper":              sqlPaper,
-		"person.sqlFind":               sqlFind,
-		"wallet.sqlLock":               sqlLock,
-		"intake.sqlInsertPaper":        sqlInsertPaper,
-		"intake.sqlHome":               sqlHome,
-		"intake.sqlInsertReceipt":      sqlInsertReceipt,
-		"wallet.sqlInsertRevision":     sqlInsertRevision,
-		"wallet.sqlMoveHead":           sqlMoveHead,
-		"consent.sqlInsertHome":        sqlInsertHome,
-		"consent.sqlInsertFirstFact":   sqlInsertFirstFact,
-		"delivery.sqlQueue":            sqlQueue,
-		"wallet.sqlCurrent":            sqlCurrent,
-		"prefill.sqlOrder":             sqlOrder,
-		"consent.sqlShareVaults":       sqlShareVaults,
-		"consent.sqlShareGrants":       sqlShareGrants,
-		"consent.sqlTakeGrants":        sqlTakeGrants,
-		"consent.sqlDisclosed":         sqlDisclosed,
-		"wallet.sqlPapers":             sqlPapers,
-		"wallet.sqlHolders":            sqlHolders,
-		"person.sqlPerson":             sqlPerson,
-		"person.sqlNumber":             sqlNumber,
-		"consent.sqlInsertDisclosures": sqlInsertDisclosures,
-		"consent.sqlInsertUsed":        sqlInsertUsed,
-		"consent.sqlAllUsed":           sqlAllUsed,
-		"prefill.sqlInsertOrder":       sqlInsertOrder,
+func Origins() (map[string]string, error) {
+	origins := map[string]string{}
+	for part := range strings.SplitAfterSeq(copied, endLine) {
+		head, text, ok := strings.Cut(strings.TrimSuffix(part, endLine), "\n")
+		from, named := strings.CutPrefix(head, fromLine)
+		if part == "" {
+			continue
+		}
+		if !ok || !named {
+			return nil, fmt.Errorf("floor: statements.sql: %q", head)
+		}
+		origins[from] = text
 	}
+	return origins, nil
+}
+
+// queue adds the statement of that origin.
+func (f *Floor) queue(b *pgx.Batch, origin string, args ...any) {
+	sql, ok := f.statements[origin]
+	if !ok {
+		panic("floor: statements.sql lacks " + origin) // the operations of this package name what it has
+	}
+	b.Queue(sql, args...)
 }

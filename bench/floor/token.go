@@ -12,9 +12,9 @@ func tokenOperation() Operation {
 		Name: "token",
 		Work: Work{Verify: []int{assertionLength, proofLength}, Sign: []int{tokenLength}},
 		rounds: []round{func(f *Floor, _ int64, b *pgx.Batch) {
-			b.Queue(sqlTokenState, client, kid, f.clientMAC, f.keyMAC)
+			f.queue(b, "auth.sqlTokenState", client, kid, f.clientMAC, f.keyMAC)
 			assertion, proof := f.digest(), f.digest()
-			b.Queue(sqlUseProofs, f.slot(), assertion, f.slot(), proof)
+			f.queue(b, "auth.sqlUseProofs", f.slot(), assertion, f.slot(), proof)
 		}},
 		runs: new(atomic.Int64),
 	}
