@@ -142,11 +142,12 @@ func TestConflictWhileWaiting(t *testing.T) {
 	w := setup(t)
 	p := w.card("an")
 	must(w.insurance().call())(t)
-	together(6, func(i int) error {
+	for _, err := range together(6, func(i int) error {
 		_, err := w.insurance().deliver(p.again(map[string]any{"dossier_code": "H24." + string(rune('a'+i))}))
-		ok(t, err)
 		return err
-	})
+	}) {
+		ok(t, err)
+	}
 	vault := w.enrol("an")
 	w.drain()
 	w.shows(vault, p, "1 issued")
