@@ -9,7 +9,7 @@ echo "|---|---|---|"
 go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/vidan | sort -u |
   while read -r path version dir; do
     [ -n "$path" ] || continue
-    file=$(ls "$dir"/LICENSE* "$dir"/LICENCE* "$dir"/COPYING* 2>/dev/null | head -n 1)
+    file=$(find "$dir" -maxdepth 1 -iname "LICEN[SC]E*" -o -maxdepth 1 -iname "COPYING*" | sort | head -n 1)
     text=$(tr -s ' \n' ' ' <"${file:-/dev/null}" | head -c 3000)
     case $text in
     *"Apache License"*) kind=Apache-2.0 ;;
