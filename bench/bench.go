@@ -73,11 +73,11 @@ func Run(ctx context.Context, c Config) (lines []Line, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	print := json.NewEncoder(c.Out)
+	out := json.NewEncoder(c.Out)
 	say := func(more ...Line) error {
 		lines = append(lines, more...)
 		for _, line := range more {
-			if err := print.Encode(line); err != nil {
+			if err := out.Encode(line); err != nil {
 				return err
 			}
 		}

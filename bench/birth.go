@@ -50,7 +50,7 @@ func (w *world) enrol(ctx context.Context, people []enrolled) error {
 	return nil
 }
 
-func (w *world) enrolParents(ctx context.Context) error {
+func (w *world) enrolParents(ctx context.Context, couples int) error {
 	mother, _ := w.cast.Person("du")
 	father, _ := w.cast.Person("thi")
 	people := make([]enrolled, 0, 2*couples)

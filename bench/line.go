@@ -98,16 +98,16 @@ func (m measured) lines(o operation, c, trips int) []Line {
 	for _, r := range m.server {
 		busy += r.busy
 	}
-	time := Line{
+	cost := Line{
 		Name: o.name + ".cpu_us", C: c, Value: per(m.server, cpu), Unit: "us/request", Floor: per(m.floor, cpu),
 		Postgres: per(m.server, pg), FloorPostgres: per(m.floor, pg), RoundTrips: trips,
 		After:         per(m.server, func(r run) float64 { return micros(r.after.process) }),
 		AfterPostgres: per(m.server, func(r run) float64 { return micros(r.after.postgres) }),
 	}
-	time.Ratio = time.Value / time.Floor
+	cost.Ratio = cost.Value / cost.Floor
 	millis := func(d func(run) float64) float64 { return whole(d) / 1000 }
 	return []Line{
-		time,
+		cost,
 		{
 			Name: o.name + ".rps", C: c, Value: whole(run.rate), Unit: "1/s", Busy: busy,
 			Floor: per(m.floor, func(r run) float64 { return r.rate() * float64(r.n) }),

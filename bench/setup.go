@@ -30,8 +30,10 @@ type stage struct {
 }
 
 const (
-	// grants is over how many requests the prefills are spread: as many as are under way at once.
-	grants = 32
+	// maxGrants is over how many requests the prefills are spread: as many as are under way at once.
+	maxGrants = 32
+	// maxCouples is how many pairs of parents the newborns have: enough that what follows from one birth seldom waits for another's.
+	maxCouples = 200
 	// floorChildren is for how many people the floor stores a paper before somebody gets a second one.
 	floorChildren = 20_000
 
@@ -76,13 +78,21 @@ func setUp(ctx context.Context, c Config) (_ *stage, err error) {
 	if err = s.rest(ctx); err != nil {
 		return nil, err
 	}
-	if s.world, err = openWorld(ctx, s.server, grants); err != nil {
+	if s.world, err = openWorld(ctx, s.server, s.few(maxCouples), s.few(maxGrants)); err != nil {
 		return nil, err
 	}
 	if err = s.startFloor(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.settle(ctx)
+}
+
+// few is n, or less where there are not so many requests anyway.
+func (s *stage) few(n int) int {
+	if s.Requests > 0 {
+		n = min(n, s.Requests)
+	}
+	return n
 }
 
 // settings are those of a server on this stage.
@@ -119,7 +129,7 @@ func (s *stage) startFloor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	spec := floor.Spec{DSN: s.database.DSN("vidan_floor", "vidan_serve"), Schema: typ.Schema(), Grants: grants, Children: floorChildren}
+	spec := floor.Spec{DSN: s.database.DSN("vidan_floor", "vidan_serve"), Schema: typ.Schema(), Grants: s.few(maxGrants), Children: floorChildren}
 	if spec.Document, err = json.Marshal(document); err != nil {
 		return err
 	}

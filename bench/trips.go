@@ -38,7 +38,7 @@ func (s *stage) countTrips(ctx context.Context) (trips map[string]int, drift str
 	}
 	trips = map[string]int{}
 	for _, o := range operations() {
-		calls, err := o.prepare(s.world, ctx, grants+sampled)
+		calls, err := o.prepare(s.world, ctx, s.few(maxGrants)+sampled)
 		if err != nil {
 			return nil, "", err
 		}

@@ -47,11 +47,8 @@ type reader struct {
 // couple are the numbers of two parents.
 type couple struct{ mother, father string }
 
-// couples is how many pairs of parents the newborns have: enough that what follows from one birth seldom waits for another's.
-const couples = 200
-
 // openWorld signs everybody in and prepares everything that is not made anew for each run.
-func openWorld(ctx context.Context, s *server, grants int) (*world, error) {
+func openWorld(ctx context.Context, s *server, couples, grants int) (*world, error) {
 	w := &world{
 		issuer: s.issuer, addr: s.addr, http: &http.Client{Timeout: 30 * time.Second}, clients: map[string]*outside.Client{},
 	}
@@ -68,7 +65,7 @@ func openWorld(ctx context.Context, s *server, grants int) (*world, error) {
 		}
 	}
 	for _, step := range []func(context.Context) error{
-		w.enrolParents, w.signReadersIn, func(ctx context.Context) error { return w.grantAll(ctx, grants) },
+		func(ctx context.Context) error { return w.enrolParents(ctx, couples) }, w.signReadersIn, func(ctx context.Context) error { return w.grantAll(ctx, grants) },
 	} {
 		if err := step(ctx); err != nil {
 			return nil, err

@@ -10,7 +10,7 @@ go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}
   while read -r path version dir; do
     [ -n "$path" ] || continue
     file=$(find "$dir" -maxdepth 1 -iname "LICEN[SC]E*" -o -maxdepth 1 -iname "COPYING*" | sort | head -n 1)
-    text=$(tr -s ' \n' ' ' <"${file:-/dev/null}" | head -c 3000)
+    text=$(head -c 4000 "${file:-/dev/null}" | tr -s ' \n' ' ')
     case $text in
     *"Apache License"*) kind=Apache-2.0 ;;
     *"Mozilla Public License"*) kind=MPL-2.0 ;;

@@ -23,7 +23,7 @@ type config struct {
 	FileKey     bool          `env:"VIDAN_ALLOW_FILE_KEY"`                   // production takes a key file only when told
 	Data        string        `env:"VIDAN_DATA" envDefault:"."`              // project folder of the own PostgreSQL
 	MaxConns    int           `env:"VIDAN_MAX_CONNS"`                        // size of the pool
-	Drain       time.Duration `env:"VIDAN_DRAIN" envDefault:"2s"`            // how long readiness is off before listening ends
+	Drain       time.Duration `env:"VIDAN_DRAIN" envDefault:"-1s"`           // how long readiness is off before listening ends; below zero: 2 s in production, nothing in a sandbox
 	Gateway     string        `env:"VIDAN_GATEWAY"`                          // messages to people; empty: held
 	PollOnly    bool          `env:"VIDAN_POLL_ONLY"`                        // behind a transaction pooler
 	LogLevel    string        `env:"VIDAN_LOG_LEVEL" envDefault:"info"`      // debug, info, warn, error
@@ -71,8 +71,8 @@ func (c *config) check() error {
 	if c.OwnerURL == "" {
 		c.OwnerURL = c.DatabaseURL
 	}
-	if c.MaxConns < 0 || c.Drain < 0 || c.OutboxAlarm <= 0 {
-		wrong = append(wrong, errors.New("VIDAN_MAX_CONNS, VIDAN_DRAIN, VIDAN_OUTBOX_ALARM: want positive values"))
+	if c.MaxConns < 0 || c.OutboxAlarm <= 0 {
+		wrong = append(wrong, errors.New("VIDAN_MAX_CONNS, VIDAN_OUTBOX_ALARM: want positive values"))
 	}
 	return errors.Join(wrong...)
 }

@@ -176,10 +176,14 @@ func (a *app) serve(ctx context.Context, c config, db *database, listener net.Li
 // stop drains: whoever balances load sees readiness fail before the listener closes.
 func (a *app) stop(server *http.Server, c config, h *health, stopWork func(), g *errgroup.Group) error {
 	h.draining.Store(true)
-	ctx, cancel := context.WithTimeout(context.Background(), c.Drain+30*time.Second)
+	wait := c.Drain
+	if wait < 0 && a.dep.kind == kindProduction {
+		wait = 2 * time.Second
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), max(wait, 0)+30*time.Second)
 	defer cancel()
-	if c.Drain > 0 && a.dep.kind == kindProduction {
-		timer := time.NewTimer(c.Drain)
+	if wait > 0 {
+		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		<-timer.C
 	}

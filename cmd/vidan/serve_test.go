@@ -40,36 +40,54 @@ func TestServeLife(t *testing.T) {
 	}
 }
 
-// TestA5_DrainUnderLoad ends a server under load: every request that it took is answered.
+// TestA5_DrainUnderLoad ends a server under load, behind somebody who balances load by its readiness: no request fails.
 func TestA5_DrainUnderLoad(t *testing.T) {
 	t.Parallel()
-	p := start(t, folder(t), addr(t))
+	p := start(t, folder(t), addr(t), "VIDAN_DRAIN=1s")
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	var answered, broken atomic.Int64
+	var away atomic.Bool // the balancer sends no more requests here
+	ask := func(path string) int {
+		resp, err := client.Get(p.issuer + path)
+		if err != nil {
+			return 0
+		}
+		defer resp.Body.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			return 0
+		}
+		return resp.StatusCode
+	}
 	g := new(errgroup.Group)
+	g.Go(func() error {
+		tick := time.NewTicker(10 * time.Millisecond)
+		defer tick.Stop()
+		for range tick.C {
+			if ask("/readyz") != http.StatusOK {
+				away.Store(true)
+				return nil
+			}
+		}
+		return nil
+	})
 	for range 4 {
 		g.Go(func() error {
-			for {
-				resp, err := client.Get(p.issuer + "/v1/procedures")
-				if err != nil {
-					if strings.Contains(err.Error(), "refused") {
-						return nil // no longer listening: the client goes elsewhere
-					}
-					broken.Add(1)
-					return nil
-				}
-				if _, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != http.StatusOK {
+			for !away.Load() {
+				if ask("/v1/procedures") != http.StatusOK {
 					broken.Add(1)
 				}
-				_ = resp.Body.Close()
 				if answered.Add(1) == 200 {
 					_ = p.cmd.Process.Signal(syscall.SIGTERM)
 				}
 			}
+			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
+	}
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("the server ended with %v", err)
 	}
 	if broken.Load() > 0 || answered.Load() < 200 {
 		t.Errorf("%d answered, %d broken", answered.Load(), broken.Load())
