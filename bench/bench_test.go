@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -189,12 +188,11 @@ func TestProcessTime(t *testing.T) {
 // TestServerThatDies: a child that ends is an error with its last words, not a wait.
 func TestServerThatDies(t *testing.T) {
 	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := freeAddr()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.Close() })
-	_, err = startServer(t.Context(), "/bin/sh", l.Addr().String(), []string{"-c", "echo last words >&2; exit 3"}, nil)
+	_, err = startServer(t.Context(), "/bin/sh", addr, []string{"-c", "echo last words >&2; exit 3"}, nil)
 	if err == nil || !strings.Contains(err.Error(), "last words") {
 		t.Errorf("a server that died gave %v", err)
 	}

@@ -129,7 +129,7 @@ func (s *stage) startFloor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	spec := floor.Spec{DSN: s.database.DSN("vidan_floor", "vidan_serve"), Schema: typ.Schema(), Grants: s.few(maxGrants), Children: floorChildren}
+	spec := floor.Spec{DSN: s.database.DSN("vidan_floor", "vidan_serve"), Schema: typ.Schema(), Grants: s.few(maxGrants), Children: s.few(floorChildren)}
 	if spec.Document, err = json.Marshal(document); err != nil {
 		return err
 	}

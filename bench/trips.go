@@ -14,8 +14,7 @@ import (
 const sampled = 15
 
 // countTrips has a second server, on the same database but behind the wire, answer a few requests of each operation, one at a time. It returns
-// the round trips of a request, and what differs between the statements of the server and of the floor (B4). What a request sends the first time,
-// or every few seconds, is not what most of them send.
+// the round trips of a request, and what differs between the statements of the server and of the floor (B4).
 func (s *stage) countTrips(ctx context.Context) (trips map[string]int, drift string, err error) {
 	w, through, err := listenWire(s.Folder, s.database.DSN("", ""))
 	if err != nil {
@@ -42,48 +41,36 @@ func (s *stage) countTrips(ctx context.Context) (trips map[string]int, drift str
 		if err != nil {
 			return nil, "", err
 		}
-		n, statements, err := watch(ctx, w, second.addr, calls)
+		m := meter{admin: s.admin}
+		if err := m.settled(ctx); err != nil {
+			return nil, "", err
+		}
+		var statements []string
+		err = m.holding(ctx, func() (err error) {
+			trips[o.name], statements, err = watch(ctx, w, second.addr, calls)
+			return err
+		})
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", o.name, err)
 		}
-		trips[o.name] = n
-		s.say("%s: %d round trips, %d statements", o.name, n, len(statements))
+		s.say("%s: %d round trips, %d statements", o.name, trips[o.name], len(statements))
 		drift += difference(o.name, statements, slices.Concat(answer.Statements[o.name]...))
 	}
 	return trips, drift, nil
 }
 
-// watch sends the calls one after the other and returns what most of the last of them sent.
-func watch(ctx context.Context, w *wire, addr string, calls []call) (int, []string, error) {
-	type sent struct {
-		trips      int
-		statements []string
-	}
-	var all []sent
+// watch sends the calls one after the other and returns what the last of them sent: the one that sent least, because what the server does
+// beside goes over the same wire, and so does what is asked once every few seconds.
+func watch(ctx context.Context, w *wire, addr string, calls []call) (least int, statements []string, err error) {
 	w.take()
-	_, err := drive(ctx, addr, 1, calls, func(i int, _ []byte) error {
-		trips, statements := w.take()
-		if i >= len(calls)-sampled {
-			all = append(all, sent{trips, statements})
+	_, err = drive(ctx, addr, 1, calls, func(i int, _ []byte) error {
+		trips, sent := w.take()
+		if n := len(calls) - sampled; i == n || i > n && len(sent) < len(statements) {
+			least, statements = trips, sent
 		}
 		return nil
 	})
-	if err != nil {
-		return 0, nil, err
-	}
-	most, often := sent{}, 0
-	for _, s := range all {
-		n := 0
-		for _, other := range all {
-			if s.trips == other.trips && slices.Equal(s.statements, other.statements) {
-				n++
-			}
-		}
-		if n > often {
-			most, often = s, n
-		}
-	}
-	return most.trips, slices.DeleteFunc(most.statements, framing), nil
+	return least, slices.DeleteFunc(statements, framing), err
 }
 
 // framing reports a statement that only begins or ends a transaction.

@@ -194,9 +194,9 @@ func (r *reader) moment(o object, name string, now time.Time) time.Time {
 	if !ok {
 		return time.Time{}
 	}
-	var at time.Time
-	switch err := at.UnmarshalText([]byte(s)); {
-	case err != nil:
+	at, err := time.Parse(time.RFC3339Nano, s)
+	switch {
+	case err != nil || !fixed(s):
 		r.fault(o.at+"/"+name, "format")
 	case at.Year() < firstYear:
 		r.fault(o.at+"/"+name, "range")
@@ -204,4 +204,9 @@ func (r *reader) moment(o object, name string, now time.Time) time.Time {
 		r.fault(o.at+"/"+name, "in_the_future")
 	}
 	return at
+}
+
+// fixed reports the digits and marks of RFC 3339 in their places: time.Parse is content with one digit for an hour and a comma for a point.
+func fixed(s string) bool {
+	return len(s) >= len("2006-01-02T15:04:05Z") && s[13] == ':' && s[16] == ':' && (len(s) == 20 || s[19] == '.' || s[19] == '+' || s[19] == '-')
 }

@@ -15,6 +15,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -87,6 +88,7 @@ func New(d Deps) *API {
 	a.registerConsents()
 	a.registerPrefill()
 	a.describeOAuth()
+	a.mux.HandleFunc("/v1/", a.nowhere)
 	if err := a.finish(); err != nil {
 		panic(err) // of what is embedded: every start and every test would say so
 	}
@@ -131,6 +133,23 @@ func (a *API) Handler() http.Handler { return withRequest(a.Issuer, a.recovered(
 
 // Document is the OpenAPI 3.1 document.
 func (a *API) Document() *huma.OpenAPI { return a.huma.OpenAPI() }
+
+// nowhere answers what no operation does: another method of an address that exists, or no address at all.
+func (a *API) nowhere(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, pattern := a.mux.Handler(other); pattern != "/v1/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		writeProblem(w, r, newProblem(r.Context(), codeNotFound))
+		return
+	}
+	writeProblem(w, r, newProblem(r.Context(), "method_not_allowed").With("Allow", strings.Join(allowed, ", ")))
+}
 
 // recovered answers a panic once with 500 and a line in the log that holds nothing of the request (RELIABILITY §6 no. 70).
 func (a *API) recovered(next http.Handler) http.Handler {

@@ -72,7 +72,10 @@ var codes = []struct {
 func (a *API) problem(ctx context.Context, err error) *Problem {
 	var done *Problem
 	if errors.As(err, &done) {
-		return done
+		if done.RequestID != "" {
+			return done
+		}
+		return a.logged(ctx, newProblem(ctx, done.Code, done.Errors...), done) // made without its request
 	}
 	err = auth.Refused(err)
 	var wrong *intake.Invalid
@@ -84,10 +87,14 @@ func (a *API) problem(ctx context.Context, err error) *Problem {
 	if errors.As(err, &wait) {
 		p.With("Retry-After", strconv.Itoa(int(wait.RetryAfter.Seconds())+1))
 	}
+	return a.challenged(a.logged(ctx, p, err), err)
+}
+
+func (a *API) logged(ctx context.Context, p *Problem, err error) *Problem {
 	if p.Status >= http.StatusInternalServerError {
 		a.Log.ErrorContext(ctx, "request failed", "request_id", p.RequestID, "code", p.Code, "error", err.Error())
 	}
-	return a.challenged(p, err)
+	return p
 }
 
 // codeOf finds the code of an error: in the table, then by what the SQL itself refused, then by whether trying again may help.
@@ -97,10 +104,12 @@ func codeOf(err error) string {
 			return row.code
 		}
 	}
-	if code := pg.Refused(err); code != "" {
-		if _, known := problems[code]; known {
-			return code
-		}
+	code := pg.Refused(err)
+	if _, known := problems[code]; known {
+		return code
+	}
+	if slices.Contains(races, code) {
+		return "busy"
 	}
 	var wait *auth.Throttled
 	switch {
@@ -110,6 +119,11 @@ func codeOf(err error) string {
 		return "unavailable"
 	}
 	return codeInternal
+}
+
+// races are refusals of the SQL that say that somebody else was faster and everything has to be looked at again: most packages do so themselves.
+var races = []string{
+	person.CodeKnown, wallet.CodeVaultClosed, "decision_changed", "grant_changed", "identifier_left", "relation_changed",
 }
 
 // as gives an error that means several things the code it has here.

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"context"
+	"errors"
 
 	"vidan/audit"
 	"vidan/consent"
@@ -34,10 +35,15 @@ func (a *API) openRef(ctx context.Context, kind, ref string) (id [16]byte, err e
 	return [16]byte(raw), nil
 }
 
-// who reads the {person} of a path: me, or a handle the caller was given.
+// who reads the {person} of a path: me, or a handle the caller was given. Any other string is answered after the caller was judged, as a relation
+// that does not stand is (S1).
 func (a *API) who(ctx context.Context, handle string) (consent.Acting, error) {
 	me := caller(ctx)
-	return a.Consent.Who(me.Vault, me.Sector, handle)
+	acting, err := a.Consent.Who(me.Vault, me.Sector, handle)
+	if errors.Is(err, consent.ErrNotFound) {
+		return acting, a.missing(ctx, guarded(ctx))
+	}
+	return acting, err
 }
 
 // vaultsOf returns the vaults of one person, the main one first. It is read once a request; what was joined never comes apart.

@@ -1,16 +1,18 @@
 package openapi
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"vidan/auth"
 	"vidan/intake"
 )
 
@@ -50,6 +52,7 @@ type resultOutput struct {
 
 const (
 	maxLines  = 1000
+	maxLine   = 1 << 20
 	maxNDJSON = 32 << 20
 	ndjson    = "application/x-ndjson"
 )
@@ -97,6 +100,9 @@ func (a *API) deliver(ctx context.Context, in *resultsInput) (*resultOutput, err
 // deliverOne takes one result; first uses up the proof of the request.
 func (a *API) deliverOne(ctx context.Context, raw []byte, first bool) (int, ResultAnswer, error) {
 	var body ResultBody
+	if len(raw) > maxLine {
+		return 0, ResultAnswer{}, newProblem(ctx, codeTooLarge)
+	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&body); err != nil || body.Result == "" || d.Decode(new(any)) != io.EOF {
@@ -137,38 +143,33 @@ type ResultLine struct {
 	Problem *Problem      `json:"problem,omitempty"`
 }
 
-// deliverLines takes up to a thousand results; a line that fails stops nothing behind it (P5). The first line that reaches the
-// database uses up the proof: a request whose proof was used before fails as a whole.
+// deliverLines takes up to a thousand results; a line that fails stops nothing behind it (P5). More lines than that, or none, are refused before anything
+// is taken in.
 func (a *API) deliverLines(ctx context.Context, raw []byte) (*resultOutput, error) {
-	var answers []ResultLine
-	lines := bufio.NewScanner(bytes.NewReader(raw))
-	lines.Buffer(make([]byte, 64<<10), 1<<20)
-	first := true
-	for lines.Scan() {
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		if len(answers) == maxLines {
-			return nil, newProblem(ctx, codeTooLarge)
-		}
-		status, answer, err := a.deliverOne(ctx, line, first)
-		if err != nil {
-			p := a.problem(ctx, err)
-			if p.Status == http.StatusUnauthorized {
-				return nil, p
-			}
-			first = first && (p.Code == codeInvalidRequest || p.Code == "signature_invalid") // these never reached the database
-			answers = append(answers, ResultLine{Status: p.Status, Problem: p})
-			continue
-		}
-		first = false
-		answers = append(answers, ResultLine{Status: status, Result: &answer})
-	}
-	if lines.Err() != nil {
+	lines := slices.DeleteFunc(bytes.Split(raw, []byte{'\n'}), func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 })
+	switch {
+	case len(lines) == 0:
+		return nil, newProblem(ctx, codeInvalidRequest, Fault{Code: "required"})
+	case len(lines) > maxLines:
 		return nil, newProblem(ctx, codeTooLarge)
 	}
+	answers := make([]ResultLine, len(lines))
+	first := true
+	for i, line := range lines {
+		status, answer, err := a.deliverOne(ctx, line, first)
+		if err == nil {
+			first, answers[i] = false, ResultLine{Status: status, Result: &answer}
+			continue
+		}
+		p := a.problem(ctx, err)
+		if first && p.Status == http.StatusUnauthorized {
+			return nil, p // about the caller, not about the line
+		}
+		first = first && unused(p, err)
+		answers[i] = ResultLine{Status: p.Status, Problem: p}
+	}
 	return &resultOutput{ContentType: ndjson, Body: func(hctx huma.Context) {
+		hctx.SetStatus(http.StatusOK)
 		enc := json.NewEncoder(hctx.BodyWriter())
 		for _, answer := range answers {
 			if enc.Encode(answer) != nil {
@@ -176,4 +177,16 @@ func (a *API) deliverLines(ctx context.Context, raw []byte) (*resultOutput, erro
 			}
 		}
 	}}, nil
+}
+
+// unused reports a failure that left the proof of the request for the next line to use up: the line never reached the database, or nobody knows. A proof
+// that is used up after all makes the next line 401, which is repeated with the line that failed.
+func unused(p *Problem, err error) bool {
+	switch p.Code {
+	case codeInvalidRequest, codeTooLarge:
+		return true
+	case "signature_invalid":
+		return !errors.Is(err, auth.ErrUnknownKey)
+	}
+	return p.Status >= http.StatusInternalServerError
 }
