@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -109,7 +110,7 @@ func wire(ctx context.Context, c config, pool *pgxpool.Pool, dep *deployment, lo
 		Pool: pool, Deployment: dep.seal, Catalogue: a.catalogue, Auth: a.auth, Audit: record, People: a.people, Consent: a.ledger, Wallet: a.wallet,
 		Prefill: a.prefill, Intake: a.intake, Vaults: a.vaults, Names: names, Issuer: dep.issuer, Now: now, Log: log,
 	})
-	a.web, err = web.New(web.Deps{Auth: a.auth, Names: names, Problem: problemPage, Logger: log})
+	a.web, err = web.New(web.Deps{Auth: a.auth, Names: names, Problem: problemPage, Address: browserAddress(c.AddressHeader), Logger: log})
 	return a, err
 }
 
@@ -117,6 +118,17 @@ func wire(ctx context.Context, c config, pool *pgxpool.Pool, dep *deployment, lo
 func problemPage(code, language string) (title, next string, ok bool) {
 	title, next, _, ok = openapi.ProblemText(code, language)
 	return title, next, ok
+}
+
+// browserAddress reads the address of the browser as our own proxy wrote it: the last entry, which nobody before it can forge.
+func browserAddress(header string) func(*http.Request) string {
+	if header == "" {
+		return nil
+	}
+	return func(r *http.Request) string {
+		entries := strings.Split(r.Header.Get(header), ",")
+		return strings.TrimSpace(entries[len(entries)-1])
+	}
 }
 
 // deliver wires what follows from commits: each kind of task belongs to the package that queues it.

@@ -25,9 +25,11 @@ type config struct {
 	MaxConns    int           `env:"VIDAN_MAX_CONNS"`                        // size of the pool
 	Drain       time.Duration `env:"VIDAN_DRAIN" envDefault:"-1s"`           // how long readiness is off before listening ends; below zero: 2 s in production, nothing in a sandbox
 	Gateway     string        `env:"VIDAN_GATEWAY"`                          // messages to people; empty: held
-	PollOnly    bool          `env:"VIDAN_POLL_ONLY"`                        // behind a transaction pooler
-	LogLevel    string        `env:"VIDAN_LOG_LEVEL" envDefault:"info"`      // debug, info, warn, error
-	OutboxAlarm time.Duration `env:"VIDAN_OUTBOX_ALARM" envDefault:"1m"`     // readiness fails behind this age of the outbox
+	// AddressHeader names the header in which our own proxy writes the browser's address, by which failed sign-ins are counted; empty: no proxy.
+	AddressHeader string        `env:"VIDAN_ADDRESS_HEADER"`
+	PollOnly      bool          `env:"VIDAN_POLL_ONLY"`                    // behind a transaction pooler
+	LogLevel      string        `env:"VIDAN_LOG_LEVEL" envDefault:"info"`  // debug, info, warn, error
+	OutboxAlarm   time.Duration `env:"VIDAN_OUTBOX_ALARM" envDefault:"1m"` // readiness fails behind this age of the outbox
 }
 
 // readConfig reads the environment and reports all mistakes together.

@@ -72,7 +72,7 @@ func openDeployment(ctx context.Context, c config, pool *pgxpool.Pool, kind stri
 		return nil, fmt.Errorf("the database belongs to a %s deployment: it is never served as %s", row.Kind, kind)
 	}
 	if kind == kindProduction && keyring.Scheme(c.KEK) == keyring.SchemeFile && !c.FileKey {
-		return nil, errors.New("production does not take a key file (VIDAN_KEK=file:…) unless told: set VIDAN_ALLOW_FILE_KEY=true")
+		return nil, errFileKey
 	}
 	kek, err := keyring.Open(ctx, c.KEK)
 	if err != nil {

@@ -4,7 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/url"
+	"strings"
 	"time"
+
+	"vidan/internal/keyring"
 )
 
 type keysCommand struct {
@@ -20,6 +25,12 @@ func (keysInitCommand) Run(ctx context.Context) (err error) {
 	c, err := readConfig()
 	if err != nil {
 		return err
+	}
+	if keyring.Scheme(c.KEK) == keyring.SchemeFile && !c.FileKey {
+		return errFileKey
+	}
+	if !strings.HasPrefix(c.Issuer, "https://") && !loopback(c.Issuer) {
+		return fmt.Errorf("VIDAN_ISSUER %s: production is known by an https URL, for ever", c.Issuer)
 	}
 	db, err := openDatabase(ctx, c)
 	if err != nil {
@@ -38,4 +49,17 @@ func (keysInitCommand) Run(ctx context.Context) (err error) {
 	fmt.Println("key-encryption key:", c.KEK)
 	fmt.Println("Back the key up apart from the database: without it nothing can be opened, with both everything can.")
 	return nil
+}
+
+// errFileKey: a key file lies beside the data it protects.
+var errFileKey = errors.New("production does not take a key file (VIDAN_KEK=file:…) unless told: set VIDAN_ALLOW_FILE_KEY=true")
+
+// loopback reports an issuer that only this machine reaches: a rehearsal.
+func loopback(issuer string) bool {
+	u, err := url.Parse(issuer)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -37,10 +37,34 @@ func newMetrics(a *app) *metrics {
 		}
 		return age.Seconds()
 	}))
+	m.registry.MustRegister(&backlog{app: a, desc: prometheus.NewDesc("vidan_tasks", "Work by state; alarm on failing or given_up above 0.", []string{"state"}, nil)})
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "vidan_database_connections", Help: "Connections in use.",
 	}, func() float64 { return float64(a.pool.Stat().AcquiredConns()) }))
 	return m
+}
+
+// backlog counts the work that follows from commits when it is asked for.
+type backlog struct {
+	app  *app
+	desc *prometheus.Desc
+}
+
+// Describe implements [prometheus.Collector].
+func (b *backlog) Describe(ch chan<- *prometheus.Desc) { ch <- b.desc }
+
+// Collect implements [prometheus.Collector].
+func (b *backlog) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	n, err := delivery.Count(ctx, b.app.pool, b.app.clock.now())
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(b.desc, err)
+		return
+	}
+	for state, count := range map[string]int{"due": n.Due, "later": n.Later, "working": n.Working, "failing": n.Failing, "given_up": n.GivenUp} {
+		ch <- prometheus.MustNewConstMetric(b.desc, prometheus.GaugeValue, float64(count), state)
+	}
 }
 
 // measured counts what next serves.

@@ -104,7 +104,7 @@ func TestKindsStayApart(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "never served as production") {
 		t.Errorf("a sandbox served as production: %v %s", err, out)
 	}
-	out, err = command(t, dir, []string{"VIDAN_ISSUER=http://" + at}, "keys", "init", "--production").CombinedOutput()
+	out, err = command(t, dir, []string{"VIDAN_ISSUER=http://" + at, "VIDAN_ALLOW_FILE_KEY=true"}, "keys", "init", "--production").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "has a deployment already") {
 		t.Errorf("a second deployment: %v %s", err, out)
 	}
@@ -130,7 +130,16 @@ func TestProductionNeedsItsOperator(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "vidan keys init") {
 		t.Errorf("served without a deployment: %v %s", err, out)
 	}
-	if out, err := command(t, dir, env, "keys", "init", "--production").CombinedOutput(); err != nil {
+	out, err = command(t, dir, env, "keys", "init", "--production").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "VIDAN_ALLOW_FILE_KEY") {
+		t.Errorf("a key file was taken untold: %v %s", err, out)
+	}
+	told := append([]string{"VIDAN_ALLOW_FILE_KEY=true"}, env...)
+	out, err = command(t, dir, append(told, "VIDAN_ISSUER=http://wallet.example"), "keys", "init", "--production").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "https") {
+		t.Errorf("a production deployment known by http: %v %s", err, out)
+	}
+	if out, err := command(t, dir, told, "keys", "init", "--production").CombinedOutput(); err != nil {
 		t.Fatalf("keys init: %v %s", err, out)
 	}
 	out, err = command(t, dir, env, "serve", "--addr", at).CombinedOutput()
