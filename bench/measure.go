@@ -31,23 +31,33 @@ type measured struct{ server, floor []run }
 const (
 	fewest = 40
 	most   = 6000
-	warmUp = 100
 )
+
+// warmUp is how many requests come before the runs, none where their number is given.
+func (s *stage) warmUp(c int) int {
+	if s.Requests > 0 {
+		return 0
+	}
+	return max(100, 2*c)
+}
 
 // measure runs server and floor in turns.
 func (s *stage) measure(ctx context.Context, o operation, c int) (measured, error) {
 	var m measured
 	n, floorN := s.Requests, s.Requests
 	if n == 0 {
-		warm, err := s.runServer(ctx, o, c, max(warmUp, 2*c))
+		warm, err := s.runServer(ctx, o, c, s.warmUp(c))
 		if err != nil {
 			return m, err
 		}
 		n = s.enough(warm)
-		if warm, err = s.runFloor(ctx, o, c, max(warmUp, 2*c)); err != nil {
+		if warm, err = s.runFloor(ctx, o, c, s.warmUp(c)); err != nil {
 			return m, err
 		}
 		floorN = s.enough(warm)
+	}
+	if o.follows {
+		n = min(n, s.birthsOfRun())
 	}
 	s.say("%s at %d: %d times %d requests, floor %d", o.name, c, s.Rounds, n, floorN)
 	for round := range s.Rounds {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,6 +35,8 @@ const (
 	maxGrants = 32
 	// maxCouples is how many pairs of parents the newborns have: enough that what follows from one birth seldom waits for another's.
 	maxCouples = 200
+	// births is for how many children certificates are stored in the runs of all concurrencies together.
+	births = 3600
 	// floorChildren is for how many people the floor stores a paper before somebody gets a second one.
 	floorChildren = 20_000
 
@@ -57,34 +60,53 @@ func setUp(ctx context.Context, c Config) (_ *stage, err error) {
 	if s.admin, err = pgx.Connect(ctx, s.database.DSN("", "")); err != nil {
 		return nil, err
 	}
-	// The first start draws keys and enrols the cast: what that leaves in memory is not what an idle server has.
-	addr, err := freeAddr()
-	if err != nil {
-		return nil, err
-	}
-	if s.server, err = startServer(ctx, c.Binary, addr, []string{"serve", "--sandbox"}, s.settings()); err != nil {
-		return nil, err
-	}
-	if err = s.server.stop(); err != nil {
+	if err = s.enrol(ctx); err != nil {
 		return nil, err
 	}
 	args := []string{"serve", "--sandbox"}
 	if c.Profile != "" {
 		args = []string{"bench", "--as-server", "--profile", c.Profile}
 	}
-	if s.server, err = startServer(ctx, c.Binary, addr, args, s.settings()); err != nil {
+	if s.server, err = startServer(ctx, c.Binary, s.world.addr, args, s.settings()); err != nil {
 		return nil, err
 	}
 	if err = s.rest(ctx); err != nil {
 		return nil, err
 	}
-	if s.world, err = openWorld(ctx, s.server, s.few(maxCouples), s.few(maxGrants)); err != nil {
+	if err = s.world.signIn(ctx, s.few(maxGrants)); err != nil {
 		return nil, err
 	}
 	if err = s.startFloor(ctx); err != nil {
 		return nil, err
 	}
 	return s, s.settle(ctx)
+}
+
+// enrol fills the database through a server that ends when everything that follows is done: what drawing keys and enrolling leaves in memory is not
+// what an idle server has.
+func (s *stage) enrol(ctx context.Context) error {
+	addr, err := freeAddr()
+	if err != nil {
+		return err
+	}
+	first, err := startServer(ctx, s.Binary, addr, []string{"serve", "--sandbox"}, s.settings())
+	if err != nil {
+		return err
+	}
+	children := s.few(maxGrants) + sampled + len(s.Concurrency)*(s.warmUp(slices.Max(s.Concurrency))+s.Rounds*s.birthsOfRun())
+	s.say("enrolling %d children", children)
+	if s.world, err = openWorld(ctx, first, s.few(maxCouples), children); err == nil {
+		err = meter{admin: s.admin}.settled(ctx)
+	}
+	return errors.Join(err, first.stop())
+}
+
+// birthsOfRun is the most certificates that one run stores.
+func (s *stage) birthsOfRun() int {
+	if s.Requests > 0 {
+		return s.Requests
+	}
+	return births / (len(s.Concurrency) * s.Rounds)
 }
 
 // few is n, or less where there are not so many requests anyway.

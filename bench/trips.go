@@ -90,6 +90,9 @@ func difference(name string, server, floor []string) string {
 		}
 	}
 	for _, sql := range floor {
+		if strings.Contains(sql, "from vault_keys") {
+			continue // keys are read by whichever request first finds none in memory: the watched one may find them
+		}
 		fmt.Fprintf(&out, "%s: only the floor sends %s\n", name, strings.Join(strings.Fields(sql), " "))
 	}
 	return out.String()

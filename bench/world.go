@@ -34,8 +34,9 @@ type world struct {
 	clients map[string]*outside.Client
 	readers []reader
 	couples []couple
-	grants  []string     // requests, as the kindergarten names them
-	born    atomic.Int64 // children enrolled so far
+	grants  []string // requests, as the kindergarten names them
+	born    int      // children who are enrolled
+	stored  int      // of whom the first so many have their certificate
 }
 
 // reader is a citizen who is signed in, and the paper they read.
@@ -47,8 +48,8 @@ type reader struct {
 // couple are the numbers of two parents.
 type couple struct{ mother, father string }
 
-// openWorld signs everybody in and prepares everything that is not made anew for each run.
-func openWorld(ctx context.Context, s *server, couples, grants int) (*world, error) {
+// openWorld has the registrar of a server enrol the people of the benchmark: parents, and the newborns whose certificates will be stored.
+func openWorld(ctx context.Context, s *server, couples, children int) (*world, error) {
 	w := &world{
 		issuer: s.issuer, addr: s.addr, http: &http.Client{Timeout: 30 * time.Second}, clients: map[string]*outside.Client{},
 	}
@@ -59,19 +60,25 @@ func openWorld(ctx context.Context, s *server, couples, grants int) (*world, err
 	if err := w.readBox(ctx); err != nil {
 		return nil, err
 	}
-	for organisation, scopes := range map[string][]string{registry: {"results"}, kindergarten: {"consent", "prefill"}, registrar: {"registrar"}} {
-		if err := w.login(ctx, organisation, scopes); err != nil {
-			return nil, fmt.Errorf("%s: %w", organisation, err)
-		}
+	if err := w.login(ctx, registrar, "registrar"); err != nil {
+		return nil, err
 	}
-	for _, step := range []func(context.Context) error{
-		func(ctx context.Context) error { return w.enrolParents(ctx, couples) }, w.signReadersIn, func(ctx context.Context) error { return w.grantAll(ctx, grants) },
+	return w, w.enrolAll(ctx, couples, children)
+}
+
+// signIn signs in whoever acts, and has grants requests granted.
+func (w *world) signIn(ctx context.Context, grants int) error {
+	for _, step := range []func() error{
+		func() error { return w.login(ctx, registry, "results") },
+		func() error { return w.login(ctx, kindergarten, "consent", "prefill") },
+		func() error { return w.signReadersIn(ctx) },
+		func() error { return w.grantAll(ctx, grants) },
 	} {
-		if err := step(ctx); err != nil {
-			return nil, err
+		if err := step(); err != nil {
+			return err
 		}
 	}
-	return w, nil
+	return nil
 }
 
 func (w *world) readBox(ctx context.Context) error {
@@ -107,14 +114,17 @@ func (w *world) client(id string, jwk json.RawMessage) (*outside.Client, error) 
 	return c, err
 }
 
-func (w *world) login(ctx context.Context, organisation string, scopes []string) error {
+func (w *world) login(ctx context.Context, organisation string, scopes ...string) error {
 	who := w.box.Client(organisation)
 	c, err := w.client(who.ClientID, who.JWK)
 	if err != nil {
 		return err
 	}
 	w.clients[organisation] = c
-	return c.Login(ctx, scopes...)
+	if err := c.Login(ctx, scopes...); err != nil {
+		return fmt.Errorf("%s: %w", organisation, err)
+	}
+	return nil
 }
 
 // citizen signs somebody in with the app; with confirm, their phone confirms it.

@@ -147,7 +147,7 @@ func (in *Intake) giveUp(ctx context.Context, row waitingRow, now time.Time) err
 	if k.Share != nil {
 		return tried
 	}
-	q := newQuarantined(NumberUnknown, now)
+	q := newQuarantined(NumberUnknown, false, now)
 	b := new(pgx.Batch)
 	queueLeave(b, row.ID, "quarantined")
 	if err := in.queueQuarantine(b, q, row, k, now); err != nil {

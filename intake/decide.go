@@ -26,10 +26,6 @@ func (r Reason) holder(organisation string) string {
 	return Registrar
 }
 
-// told reports whether the deliverer may know. That a number is unknown is nobody's business but the registrar's (R5); the other reasons
-// are told in the answer already.
-func (r Reason) told() bool { return r != NumberUnknown }
-
 // place is where an arrival goes: into a vault, into a new one, to the waiting room, or to quarantine.
 type place struct {
 	vault      identity.VaultID // zero unless it goes into a vault that exists

@@ -25,6 +25,11 @@ const (
 	EventResolved    = "quarantine.resolved"
 )
 
+// told is a condition in SQL: the deliverer knows of the entry q, by the answer it got or because it is for them to decide. Of any other it is told
+// nothing, since its result was accepted like one that was stored (R5).
+const told = `(q.reason = 'revision_conflict' or exists (
+  select from receipts r where r.organisation_id = q.organisation_id and r.result_id = q.result_id and r.status = 'quarantined'))`
+
 const (
 	sqlInsertQuarantine = `insert into quarantine
   (quarantine_id, organisation_id, client_id, result_id, document_id, revision, reason, holder, deadline, sealed, created_at)
@@ -34,9 +39,9 @@ const (
   from quarantine where holder = $1 and state = 'open' and (deadline, quarantine_id) > ($2, $3)
   order by deadline, quarantine_id limit $4`
 
-	sqlLate = `select quarantine_id, organisation_id, result_id, reason, holder, deadline, created_at
-  from quarantine where state = 'open' and overdue_at is null and deadline <= $1 and (deadline, quarantine_id) > ($2, $3)
-  order by deadline, quarantine_id limit 100`
+	sqlLate = `select q.quarantine_id, q.organisation_id, q.result_id, q.reason, q.holder, q.deadline, q.created_at, ` + told + `
+  from quarantine q where q.state = 'open' and q.overdue_at is null and q.deadline <= $1 and (q.deadline, q.quarantine_id) > ($2, $3)
+  order by q.deadline, q.quarantine_id limit 100`
 
 	// sqlStillLate lets one of several who tell the same lateness go on.
 	sqlStillLate = `select vidan_require(
@@ -66,10 +71,13 @@ type quarantined struct {
 	id       identity.ObjectID
 	reason   Reason
 	deadline time.Time
+	told     bool // the deliverer knows of it
 }
 
-func newQuarantined(reason Reason, now time.Time) *quarantined {
-	return &quarantined{id: identity.NewID[identity.ObjectID](), reason: reason, deadline: now.Add(decideWithin)}
+func newQuarantined(reason Reason, fresh bool, now time.Time) *quarantined {
+	return &quarantined{
+		id: identity.NewID[identity.ObjectID](), reason: reason, deadline: now.Add(decideWithin), told: fresh || reason == RevisionConflict,
+	}
 }
 
 func quarantinePlace(id identity.ObjectID) seal.Place {
@@ -78,7 +86,7 @@ func quarantinePlace(id identity.ObjectID) seal.Place {
 
 // quarantine keeps an arrival for its holder to decide (R6).
 func (in *Intake) quarantine(ctx context.Context, a *arrival, w *world, reason Reason, now time.Time) (Answer, error) {
-	q := newQuarantined(reason, now)
+	q := newQuarantined(reason, a.fresh(), now)
 	var answer Answer
 	b := new(pgx.Batch)
 	if a.fresh() {
@@ -110,7 +118,7 @@ func (in *Intake) queueQuarantine(b *pgx.Batch, q *quarantined, row waitingRow, 
 	}
 	b.Queue(sqlInsertQuarantine, q.id, row.Organisation, row.Client, row.Result, row.Document, row.Revision, string(q.reason),
 		q.reason.holder(row.Organisation), q.deadline, sealed, now)
-	if q.reason.told() {
+	if q.told {
 		delivery.QueueEvent(b, row.Organisation, EventQuarantined, map[string]string{
 			"quarantine_id": q.id.String(), "result_id": row.Result.String(), "reason": string(q.reason),
 		}, now)
@@ -168,16 +176,22 @@ func (in *Intake) Quarantine(ctx context.Context, g pg.Guard, holder string, aft
 	return page, next, nil
 }
 
+// lateEntry is an open entry whose deadline has passed.
+type lateEntry struct {
+	Entry
+	Told bool
+}
+
 // tellLate tells deliverers, once, of entries whose deadline has passed.
 func (in *Intake) tellLate(ctx context.Context, now time.Time) error {
 	var failed []error
-	after := Entry{Deadline: time.Unix(0, 0), ID: before()}
+	after := lateEntry{Entry: Entry{Deadline: time.Unix(0, 0), ID: before()}}
 	for {
 		rows, err := in.pool.Query(ctx, sqlLate, now, after.Deadline, after.ID)
 		if err != nil {
 			return errors.Join(append(failed, pg.Classify(err))...)
 		}
-		page, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Entry])
+		page, err := pgx.CollectRows(rows, pgx.RowToStructByPos[lateEntry])
 		if err != nil || len(page) == 0 {
 			return errors.Join(append(failed, pg.Classify(err))...)
 		}
@@ -185,7 +199,7 @@ func (in *Intake) tellLate(ctx context.Context, now time.Time) error {
 			b := new(pgx.Batch)
 			b.Queue(sqlStillLate, after.ID)
 			b.Queue(sqlTold, after.ID, now)
-			if after.Reason.told() {
+			if after.Told {
 				delivery.QueueEvent(b, after.Organisation, EventOverdue, map[string]string{
 					"quarantine_id": after.ID.String(), "result_id": after.ResultID.String(), "reason": string(after.Reason),
 				}, now)

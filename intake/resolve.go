@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	sqlQuarantined = `select client_id, sealed, reason, state, created_at, organisation_id, result_id
-  from quarantine where quarantine_id = $1 and holder = $2`
+	sqlQuarantined = `select q.client_id, q.sealed, q.reason, q.state, q.created_at, q.organisation_id, q.result_id, ` + told + `
+  from quarantine q where q.quarantine_id = $1 and q.holder = $2`
 
 	// sqlStillOpen lets one of several who decide on an entry go on.
 	sqlStillOpen = `select vidan_require((select state from quarantine where quarantine_id = $1 for update) = 'open', 'resolved_already')`
@@ -61,6 +61,7 @@ type resolved struct {
 	because      Reason // for which the result is in quarantine
 	organisation string
 	result       identity.ObjectID
+	told         bool // the deliverer knows of the entry
 }
 
 // Resolve decides on an entry of the holder. The paper may go to the person it is at home with already, and to nobody else.
@@ -77,7 +78,7 @@ func (in *Intake) Resolve(ctx context.Context, g pg.Guard, holder string, id ide
 	b := new(pgx.Batch)
 	g.Queue(b)
 	b.Queue(sqlQuarantined, id, holder).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&client, &sealed, &d.because, &state, &created, &d.organisation, &d.result)
+		err := row.Scan(&client, &sealed, &d.because, &state, &created, &d.organisation, &d.result, &d.told)
 		if missing = errors.Is(err, pgx.ErrNoRows); missing {
 			return nil
 		}
@@ -174,8 +175,8 @@ func (in *Intake) queueDiscard(b *pgx.Batch, d *resolved, now time.Time) error {
 	return in.queueDecision(b, d, "discarded", now)
 }
 
-// queueDecision closes an entry. The deliverer is told, but not that a result was stored of which they do not know that it
-// was not stored before (R5).
+// queueDecision closes an entry. The deliverer is told, but of an entry they do not know of only that it was given up: then somebody has
+// to act (R5).
 func (in *Intake) queueDecision(b *pgx.Batch, d *resolved, state string, now time.Time) error {
 	why, err := in.deployment.SealMessage(seal.Waiting, seal.Place{Table: "quarantine", Column: "resolution", Object: d.id.Bytes()}, []byte(d.Reason))
 	if err != nil {
@@ -183,7 +184,7 @@ func (in *Intake) queueDecision(b *pgx.Batch, d *resolved, state string, now tim
 	}
 	b.Queue(sqlStillOpen, d.id)
 	b.Queue(sqlResolve, d.id, state, now, d.by.Officer.Organisation+"/"+d.by.Officer.ID, why)
-	if d.because.told() || d.Action == Discard {
+	if d.told || d.Action == Discard {
 		delivery.QueueEvent(b, d.organisation, EventResolved, map[string]string{
 			"quarantine_id": d.id.String(), "result_id": d.result.String(), "state": state,
 		}, now)

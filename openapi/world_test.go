@@ -14,13 +14,11 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"vidan/audit"
 	"vidan/auth"
@@ -30,7 +28,6 @@ import (
 	"vidan/intake"
 	"vidan/internal/keyring"
 	"vidan/internal/outside"
-	"vidan/internal/pg"
 	"vidan/internal/pgtest"
 	"vidan/openapi"
 	"vidan/person"
@@ -204,7 +201,8 @@ func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp := rec.Result()
 	resp.Request = r
 	body := rec.Body.Bytes()
-	fmt.Fprintf(w.answers, "%s %s -> %d\n", r.Method, r.URL.Path, resp.StatusCode)
+	w.fits(in, resp, body)
+	fmt.Fprintf(w.answers, "%s -> %d\n", in.Pattern, resp.StatusCode) // the pattern: what a caller wrote into an address is not the answer's
 	_ = resp.Header.Write(w.answers)
 	_, _ = w.answers.Write(append(bytes.Clone(body), '\n'))
 	resp.Body = io.NopCloser(bytes.NewReader(body))
@@ -507,9 +505,3 @@ func (w *world) exec(sql string, args ...any) {
 	w.t.Helper()
 	must(w.db.Owner(w.t).Exec(w.t.Context(), sql, args...))(w.t)
 }
-
-var (
-	_ = pgx.ErrNoRows
-	_ = pg.ErrBusy
-	_ = strings.TrimSpace
-)
