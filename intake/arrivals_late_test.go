@@ -149,6 +149,9 @@ func TestArrival_21_AnotherPerson(t *testing.T) {
 	w.drain()
 	w.shows(khang, early, "1 issued")
 	w.counts(1, `select count(*) from quarantine where reason = 'subject_changed' and revision = 2 and document_id = $1`, w.id(early))
+	if got := w.events(insurance); !slices.Equal(got, []string{"result.quarantined subject_changed", "result.quarantined subject_changed"}) {
+		t.Errorf("events %q tell that the third had waited", got)
+	}
 
 	chung, mau := w.enrol("chung"), w.enrol("mau")
 	m := w.marriage()
