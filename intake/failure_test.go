@@ -109,7 +109,7 @@ func TestArrival_29_FailAndRepeat(t *testing.T) {
 				if err := act(w.on(faulty)); err != nil && !pg.Transient(err) {
 					t.Errorf("a broken connection is told as %v", err)
 				}
-				ok(t, act(w.on(db.Pool)))
+				ok(t, act(w))
 				for rows, n := range want {
 					w.counts(n, `select count(*) from `+rows)
 				}
@@ -118,11 +118,11 @@ func TestArrival_29_FailAndRepeat(t *testing.T) {
 	}
 }
 
-// sending delivers one result, the same bytes each time, in a request of its own.
+// sending delivers one result, the same bytes each time, in a request of its own, whose token and proof were checked before anything broke.
 func sending(g *agency, p payload) func(*world) error {
 	compact := g.sign(p)
 	return func(w *world) error {
-		_, err := g.in(w).send(compact)
+		_, err := w.Accept(context.Background(), must(g.call())(g.w.t), compact)
 		return err
 	}
 }

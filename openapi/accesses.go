@@ -54,6 +54,7 @@ type accessesInput struct {
 }
 
 type accessesOutput struct {
+	Link string `header:"Link" doc:"RFC 8288: the next page."`
 	Body struct {
 		Items []Access `json:"items"`
 		Next  string   `json:"next,omitempty" doc:"Cursor of the next page."`
@@ -81,7 +82,7 @@ func (a *API) listAccesses(ctx context.Context, in *accessesInput) (*accessesOut
 	if err != nil {
 		return nil, err
 	}
-	out := &accessesOutput{}
+	out := &accessesOutput{Link: a.next(ctx, page.Next)}
 	out.Body.Items, out.Body.Next = make([]Access, len(page.Entries)), page.Next
 	for i, e := range page.Entries {
 		if out.Body.Items[i], err = a.access(ctx, acting, e); err != nil {

@@ -15,6 +15,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 
@@ -200,11 +201,12 @@ func caller(ctx context.Context) *auth.Principal {
 func operation[I, O any](a *API, op huma.Operation, p policy, codes []string, handler func(context.Context, *I) (*O, error)) {
 	a.policies[op.OperationID] = p
 	op.Security = p.security()
-	op.Errors = statusesOf(codes, p)
+	codes = codesOf(codes, p, hasBody[I]())
+	op.Errors = statusesOf(codes)
 	if op.Extensions == nil {
 		op.Extensions = map[string]any{}
 	}
-	op.Extensions["x-problem-codes"] = codesOf(codes, p)
+	op.Extensions["x-problem-codes"] = codes
 	if op.MaxBodyBytes == 0 {
 		op.MaxBodyBytes = 64 << 10
 	}
@@ -217,6 +219,13 @@ func operation[I, O any](a *API, op huma.Operation, p policy, codes []string, ha
 		}
 		return out, nil
 	})
+}
+
+// hasBody reports whether an input is read from a body.
+func hasBody[I any]() bool {
+	_, body := reflect.TypeFor[I]().FieldByName("Body")
+	_, raw := reflect.TypeFor[I]().FieldByName("RawBody")
+	return body || raw
 }
 
 // authenticate checks token and proof; state is read by the operation's own first statement through the principal's guard.

@@ -94,6 +94,7 @@ type pendingInput struct {
 }
 
 type pendingOutput struct {
+	Link string `header:"Link" doc:"RFC 8288: the next page."`
 	Body struct {
 		Items []PendingPerson `json:"items"`
 		Next  string          `json:"next,omitempty"`
@@ -273,7 +274,7 @@ func (a *API) listPending(ctx context.Context, in *pendingInput) (*pendingOutput
 	if err != nil {
 		return nil, err
 	}
-	out := &pendingOutput{}
+	out := &pendingOutput{Link: a.next(ctx, next)}
 	out.Body.Items, out.Body.Next = make([]PendingPerson, len(page)), next
 	for i, p := range page {
 		out.Body.Items[i] = PendingPerson{Person: a.People.Ref(me.Sector, p.Vault), Since: p.Since, Proposers: p.Proposers}

@@ -50,6 +50,7 @@ type consentsInput struct {
 }
 
 type consentsOutput struct {
+	Link string `header:"Link" doc:"RFC 8288: the next page."`
 	Body struct {
 		Items []Consent `json:"items"`
 		Next  string    `json:"next,omitempty" doc:"Cursor of the next page."`
@@ -99,7 +100,7 @@ func (a *API) listConsents(ctx context.Context, in *consentsInput) (*consentsOut
 	if err != nil {
 		return nil, err
 	}
-	out := &consentsOutput{}
+	out := &consentsOutput{Link: a.next(ctx, next)}
 	out.Body.Items, out.Body.Next = make([]Consent, len(grants)), next
 	for i, g := range grants {
 		if out.Body.Items[i], err = a.consent(ctx, g); err != nil {

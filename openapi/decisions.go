@@ -34,6 +34,7 @@ type pendingRequestsInput struct {
 }
 
 type pendingRequestsOutput struct {
+	Link string `header:"Link" doc:"RFC 8288: the next page."`
 	Body struct {
 		Items []PendingRequest `json:"items"`
 		Next  string           `json:"next,omitempty" doc:"Cursor of the next page."`
@@ -102,7 +103,7 @@ func (a *API) pendingRequests(ctx context.Context, in *pendingRequestsInput) (*p
 		return nil, err
 	}
 	english := requestOf(ctx).language == "en"
-	out := &pendingRequestsOutput{}
+	out := &pendingRequestsOutput{Link: a.next(ctx, next)}
 	out.Body.Items, out.Body.Next = make([]PendingRequest, len(list)), next
 	for i, p := range list {
 		out.Body.Items[i] = PendingRequest{

@@ -138,10 +138,7 @@ func (a *API) listPapers(ctx context.Context, in *papersInput) (*papersOutput, e
 	if err != nil {
 		return nil, err
 	}
-	out := &papersOutput{Status: http.StatusOK, ETag: contentTag(raw), Body: body}
-	if page.Next != "" {
-		out.Link = "<" + a.Issuer + "/v1/people/" + in.Person + "/documents?cursor=" + page.Next + `>; rel="next"`
-	}
+	out := &papersOutput{Status: http.StatusOK, ETag: contentTag(raw), Link: a.next(ctx, page.Next), Body: body}
 	if matches(in.IfNoneMatch, out.ETag) {
 		out.Status, out.Body = http.StatusNotModified, nil
 	}

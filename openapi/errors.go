@@ -164,12 +164,19 @@ func writeProblem(w http.ResponseWriter, _ *http.Request, p *Problem) {
 	_ = json.NewEncoder(w).Encode(p) // the client is gone: nobody is left to tell
 }
 
-// common are the problems that every guarded operation can answer.
-var common = []string{"invalid_request", "unavailable", "internal"}
-var guardedCommon = []string{"invalid_token", "invalid_dpop_proof", "token_revoked", "client_blocked", "insufficient_scope"}
+// Problems that operations can answer without naming them.
+var (
+	common        = []string{"invalid_request", "unavailable", "internal"}
+	bodyCommon    = []string{"too_large", "unsupported_media_type", "request_timeout"}
+	guardedCommon = []string{"invalid_token", "invalid_dpop_proof", "token_revoked", "client_blocked", "insufficient_scope"}
+)
 
-func codesOf(own []string, p policy) []string {
+// codesOf returns every problem of an operation: its own, and what its body and its policy bring.
+func codesOf(own []string, p policy, body bool) []string {
 	all := slices.Concat(own, common)
+	if body {
+		all = slices.Concat(all, bodyCommon)
+	}
 	if !p.public {
 		all = slices.Concat(all, guardedCommon)
 	}
@@ -183,9 +190,9 @@ func codesOf(own []string, p policy) []string {
 	return slices.Compact(all)
 }
 
-func statusesOf(own []string, p policy) []int {
+func statusesOf(codes []string) []int {
 	var statuses []int
-	for _, code := range codesOf(own, p) {
+	for _, code := range codes {
 		statuses = append(statuses, problems[code].status)
 	}
 	slices.Sort(statuses)

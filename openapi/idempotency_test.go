@@ -114,7 +114,7 @@ func TestP3_TheSameKeyIsTheSameAct(t *testing.T) {
 	if a, b := enrol(), enrol(); string(a) != string(b) {
 		t.Errorf("enrolled twice: %s, %s", a, b)
 	}
-	if p := w.as(registrar, http.StatusConflict, http.MethodPost, "/v1/citizens?organisation="+registrar, w.enrolment("le", 1)).Problem(); p.Code != "already_enrolled" {
+	if p := w.as(registrar, http.StatusConflict, http.MethodPost, "/v1/citizens?organisation="+registrar, w.enrolment("le", 1)).Problem(); p.Code != "number_taken" {
 		t.Errorf("enrolled under another key: %s", p.Code)
 	}
 }

@@ -32,6 +32,17 @@ func withHTTP(hctx huma.Context, next func(huma.Context)) {
 	next(huma.WithValue(hctx, httpRequestKey{}, r))
 }
 
+// next is the Link header that leads to the next page (RFC 8288): the same request with its cursor.
+func (a *API) next(ctx context.Context, cursor string) string {
+	r, ok := ctx.Value(httpRequestKey{}).(*http.Request)
+	if !ok || cursor == "" {
+		return ""
+	}
+	query := r.URL.Query()
+	query.Set("cursor", cursor)
+	return "<" + a.Issuer + r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
+}
+
 // officer reads the assertion that names the officer behind a call; it is required wherever a person is touched.
 func (a *API) officer(ctx context.Context) (audit.Officer, error) {
 	r, ok := ctx.Value(httpRequestKey{}).(*http.Request)

@@ -33,6 +33,7 @@ type quarantineInput struct {
 }
 
 type quarantineOutput struct {
+	Link string `header:"Link" doc:"RFC 8288: the next page."`
 	Body struct {
 		Items []QuarantineEntry `json:"items"`
 		Next  string            `json:"next,omitempty" doc:"Cursor of the next page."`
@@ -93,6 +94,7 @@ func (a *API) listQuarantine(ctx context.Context, in *quarantineInput) (*quarant
 	}
 	if next != nil {
 		out.Body.Next = a.quarantineNext(ctx, *next)
+		out.Link = a.next(ctx, out.Body.Next)
 	}
 	return out, nil
 }

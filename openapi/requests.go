@@ -51,12 +51,15 @@ type askInput struct {
 	Body        AskBody
 }
 
+// AskAnswer names a request.
+type AskAnswer struct {
+	ID string `json:"request_id" doc:"The request, as your organisation names it."`
+}
+
 type askOutput struct {
 	Status   int
 	Location string `header:"Location" doc:"Where the state of the request is read."`
-	Body     struct {
-		ID string `json:"request_id" doc:"The request, as your organisation names it."`
-	}
+	Body     AskAnswer
 }
 
 type askStatusInput struct {
@@ -70,6 +73,10 @@ func (a *API) registerRequests() {
 	tags := []string{"organisations"}
 	operation(a, huma.Operation{
 		OperationID: "create-consent-request", Method: http.MethodPost, Path: "/v1/consent-requests", Tags: tags, DefaultStatus: http.StatusCreated,
+		Responses: map[string]*huma.Response{
+			"200": {Description: "Asked before", Content: map[string]*huma.MediaType{"application/json": {Schema: schemaOf[AskAnswer](a)}}},
+			"201": {Description: "Asked"},
+		},
 		Summary: "Ask people for their facts",
 		Description: "Asks everybody whose facts the fields are. The answer is the same whether the people named exist, have an account, or neither. " +
 			"The same Idempotency-Key with the same body answers 200 with the first request.",

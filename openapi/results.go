@@ -72,7 +72,7 @@ func (a *API) registerResults() {
 		},
 		MaxBodyBytes: maxNDJSON, SkipValidateBody: true, // each line by itself
 	}, machine("results"), []string{"signature_invalid", "mandate_missing", "busy", "result_id_reused", "schema_invalid", "subject_mismatch",
-		"subject_ref_unknown", "attachments_not_accepted", "too_large", "unsupported_media_type", "record_unavailable", "keys_unavailable", "outcome_unknown"},
+		"subject_ref_unknown", "attachments_not_accepted", "record_unavailable", "keys_unavailable", "outcome_unknown"},
 		a.deliver)
 	// huma knows raw bodies as text alone: what is in them is said here.
 	content := a.huma.OpenAPI().Paths["/v1/results"].Post.RequestBody.Content

@@ -43,15 +43,17 @@ func TestArrival_30_GoodPoisonGood(t *testing.T) {
 		status int
 		code   string
 	}{
-		"not JSON":         {[]byte(`{"result`), 400, "invalid_request"},
-		"another member":   {[]byte(`{"result":"x","more":1}`), 400, "invalid_request"},
-		"two values":       {[]byte(`{"result":"x"} {}`), 400, "invalid_request"},
-		"not signed":       {[]byte(`{"result":"not.a.jws"}`), 400, "signature_invalid"},
-		"another's key":    {foreign, 400, "signature_invalid"},
-		"too long":         {[]byte(`{"result":"` + strings.Repeat("a", 1<<20) + `"}`), 413, "too_large"},
-		"faults":           {w.paper(commune, "khang", "birth_certificate", func(p map[string]any) { p["revision"] = 0 }), 422, "schema_invalid"},
-		"no mandate":       {must(w.org[commune].Result(w.edited("khang", "birth_certificate", "issued_by", map[string]string{"organisation": school, "unit": unit, "officer": "x"})))(t), 403, "mandate_missing"},
-		"another's number": {w.paper(commune, "khang", "birth_certificate", func(p map[string]any) { p["subject"] = map[string]string{"personal_number": w.of("dan").PersonalNumber} }), 422, "subject_mismatch"},
+		"not JSON":       {[]byte(`{"result`), 400, "invalid_request"},
+		"another member": {[]byte(`{"result":"x","more":1}`), 400, "invalid_request"},
+		"two values":     {[]byte(`{"result":"x"} {}`), 400, "invalid_request"},
+		"not signed":     {[]byte(`{"result":"not.a.jws"}`), 400, "signature_invalid"},
+		"another's key":  {foreign, 400, "signature_invalid"},
+		"too long":       {[]byte(`{"result":"` + strings.Repeat("a", 1<<20) + `"}`), 413, "too_large"},
+		"faults":         {w.paper(commune, "khang", "birth_certificate", func(p map[string]any) { p["revision"] = 0 }), 422, "schema_invalid"},
+		"no mandate":     {must(w.org[commune].Result(w.edited("khang", "birth_certificate", "issued_by", map[string]string{"organisation": school, "unit": unit, "officer": "x"})))(t), 403, "mandate_missing"},
+		"another's number": {w.paper(commune, "khang", "birth_certificate", func(p map[string]any) {
+			p["subject"] = map[string]string{"personal_number": w.of("dan").PersonalNumber}
+		}), 422, "subject_mismatch"},
 	} {
 		for at := range 3 {
 			lines := [][]byte{good(), good()}

@@ -67,6 +67,7 @@ type world struct {
 	answers *buffer // every response, head and body
 	http    *http.Client
 	keys    map[string]*outside.Key
+	unfit   sync.Map // answers that did not fit the document, each told once
 
 	mu  sync.Mutex
 	at  time.Time
