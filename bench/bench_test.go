@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -157,31 +156,6 @@ func TestLines(t *testing.T) {
 	page, err := Results(m.lines(operation{name: "token"}, 32, 1), "vidan bench", 2, time.Unix(0, 0))
 	if err != nil || !bytes.Contains(page, []byte("| token | 32 | 410 | 270 | 1.52 | 120 | 120 | 100 | 50 | 1 | 200 | 4 | 9 | 200 | 500 |")) {
 		t.Errorf("the page lacks the row: %v\n%s", err, page)
-	}
-}
-
-// TestProcessTime: work that was done is counted, here and in a family.
-func TestProcessTime(t *testing.T) {
-	t.Parallel()
-	before, err := timeOf(os.Getpid())
-	if err != nil {
-		t.Fatal(err)
-	}
-	sum := uint64(0)
-	for i := range uint64(200_000_000) {
-		sum = sum*31 + i
-	}
-	after, err := timeOf(os.Getpid())
-	if err != nil || after <= before || sum == 0 {
-		t.Errorf("before %v, after %v, %v", before, after, err)
-	}
-	family, err := timeOfFamily(os.Getpid())
-	if err != nil || family < after {
-		t.Errorf("the family spent %v, of which one %v: %v", family, after, err)
-	}
-	now, peak, err := residentOf(os.Getpid())
-	if err != nil || now <= 0 || peak < now {
-		t.Errorf("resident %d, at most %d: %v", now, peak, err)
 	}
 }
 

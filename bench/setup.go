@@ -36,13 +36,12 @@ const (
 	// maxCouples is how many pairs of parents the newborns have: enough that what follows from one birth seldom waits for another's.
 	maxCouples = 200
 	// births is for how many children certificates are stored in the runs of all concurrencies together.
-	births = 3600
-	// floorChildren is for how many people the floor stores a paper before somebody gets a second one.
-	floorChildren = 20_000
-
+	births         = 3600
 	sqlCreateFloor = `create database vidan_floor template template0`
-	// sqlCheckpoint lets the runs begin without a checkpoint to come. Nothing is analysed: of tables that were found empty PostgreSQL would plan to
-	// read all, and go on so when they are full.
+	// sqlAnalyze gives the planner what it knows of any database that is some minutes old, for the tables that are full by now. The others stay as they
+	// are: of tables that were found empty it would plan to read all, and go on so when they are full.
+	sqlAnalyze = `analyze identifiers, vaults, vault_keys, people`
+	// sqlCheckpoint lets the runs begin without a checkpoint to come.
 	sqlCheckpoint = `checkpoint`
 )
 
@@ -79,8 +78,7 @@ func setUp(ctx context.Context, c Config) (_ *stage, err error) {
 	if err = s.startFloor(ctx); err != nil {
 		return nil, err
 	}
-	_, err = s.admin.Exec(ctx, sqlCheckpoint)
-	return s, err
+	return s, s.settle(ctx)
 }
 
 // enrol fills the database through a server that ends when everything that follows is done: what drawing keys and enrolling leaves in memory is not
@@ -152,7 +150,7 @@ func (s *stage) startFloor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	spec := floor.Spec{DSN: s.database.DSN("vidan_floor", "vidan_serve"), Schema: typ.Schema(), Grants: s.few(maxGrants), Children: s.few(floorChildren)}
+	spec := floor.Spec{DSN: s.database.DSN("vidan_floor", "vidan_serve"), Schema: typ.Schema(), Grants: s.few(maxGrants), Children: s.world.born}
 	if spec.Document, err = json.Marshal(document); err != nil {
 		return err
 	}
@@ -160,6 +158,22 @@ func (s *stage) startFloor(ctx context.Context) error {
 		return err
 	}
 	s.floor, err = startFloor(s.Binary, spec)
+	return err
+}
+
+// settle brings both databases to the same state before anything is measured.
+func (s *stage) settle(ctx context.Context) error {
+	other, err := pgx.Connect(ctx, s.database.DSN("vidan_floor", ""))
+	if err != nil {
+		return err
+	}
+	defer other.Close(ctx)
+	for _, conn := range []*pgx.Conn{s.admin, other} {
+		if _, err := conn.Exec(ctx, sqlAnalyze); err != nil {
+			return err
+		}
+	}
+	_, err = s.admin.Exec(ctx, sqlCheckpoint)
 	return err
 }
 
