@@ -66,56 +66,73 @@ func operations() []operation {
 	}
 }
 
+// printer prints lines and keeps them.
+type printer struct {
+	out   *json.Encoder
+	lines []Line
+}
+
+func (p *printer) say(lines ...Line) error {
+	for _, l := range lines {
+		p.lines = append(p.lines, l)
+		if err := p.out.Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Run measures and returns the lines it printed.
-func Run(ctx context.Context, c Config) (lines []Line, err error) {
+func Run(ctx context.Context, c Config) (_ []Line, err error) {
+	before, err := loadOf()
+	if err != nil {
+		return nil, err
+	}
 	s, err := setUp(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	out := json.NewEncoder(c.Out)
-	say := func(more ...Line) error {
-		lines = append(lines, more...)
-		for _, line := range more {
-			if err := out.Encode(line); err != nil {
+	p := &printer{out: json.NewEncoder(c.Out)}
+	if err := p.say(Line{Name: "load.before", Value: before, Unit: "processes"}, Line{Name: "rss.idle_mib", Value: s.idle, Unit: "MiB"}); err != nil {
+		return p.lines, err
+	}
+	err = s.run(ctx, p)
+	return p.lines, err
+}
+
+// run measures what was asked for.
+func (s *stage) run(ctx context.Context, p *printer) error {
+	trips, drift, err := s.countTrips(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range operations() {
+		if !slices.Contains(s.Operations, o.name) {
+			continue
+		}
+		for _, c := range s.Concurrency {
+			m, err := s.measure(ctx, o, c)
+			if err != nil {
+				return fmt.Errorf("bench: %s at %d: %w", o.name, c, err)
+			}
+			if err := p.say(m.lines(o, c, trips[o.name])...); err != nil {
 				return err
 			}
 		}
-		return nil
 	}
-	if err := say(Line{Name: "rss.idle_mib", Value: s.idle, Unit: "MiB"}); err != nil {
-		return lines, err
-	}
-	trips, drift, err := s.countTrips(ctx)
-	if err != nil {
-		return lines, err
-	}
-	for _, o := range operations() {
-		if !slices.Contains(c.Operations, o.name) {
-			continue
-		}
-		for _, at := range c.Concurrency {
-			measured, err := s.measure(ctx, o, at)
-			if err != nil {
-				return lines, fmt.Errorf("bench: %s at %d: %w", o.name, at, err)
-			}
-			if err := say(measured.lines(o, at, trips[o.name])...); err != nil {
-				return lines, err
-			}
-		}
-	}
-	if err := s.bareHTTP(ctx, say); err != nil {
-		return lines, err
+	if err := s.bareHTTP(ctx, p); err != nil {
+		return err
 	}
 	_, peak, err := residentOf(s.server.pid())
 	if err != nil {
-		return lines, err
+		return err
 	}
-	if err := say(Line{Name: "rss.bench_mib", Value: mib(peak), Unit: "MiB"}); err != nil {
-		return lines, err
+	if err := p.say(Line{Name: "rss.bench_mib", Value: mib(peak), Unit: "MiB"}); err != nil {
+		return err
 	}
 	if drift != "" {
-		return lines, fmt.Errorf("%w:\n%s", ErrDrift, drift)
+		return fmt.Errorf("%w:\n%s", ErrDrift, drift)
 	}
-	return lines, nil
+	return nil
 }

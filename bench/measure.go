@@ -156,7 +156,7 @@ func (s *stage) runFloor(ctx context.Context, o operation, c, n int) (run, error
 
 // bareHTTP measures what a server spends that does nothing but speak HTTP: requests as long as those for a token, an answer as long as a token's.
 // It is no part of a floor, and so part of every ratio.
-func (s *stage) bareHTTP(ctx context.Context, say func(...Line) error) error {
+func (s *stage) bareHTTP(ctx context.Context, p *printer) error {
 	a, err := s.floor.ask(floor.Order{Operation: floor.OrderHTTP})
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (s *stage) bareHTTP(ctx context.Context, say func(...Line) error) error {
 			}
 			costs = append(costs, micros(after-before)/float64(n))
 		}
-		if err := say(Line{Name: "http.cpu_us", C: c, Value: median(costs), Unit: "us/request"}); err != nil {
+		if err := p.say(Line{Name: "http.cpu_us", C: c, Value: median(costs), Unit: "us/request"}); err != nil {
 			return err
 		}
 	}

@@ -130,3 +130,13 @@ func residentOf(pid int) (now, peak int64, err error) {
 	}
 	return now, peak, nil
 }
+
+// loadOf returns how many processes were running or waiting for a processor, averaged over the last minute.
+func loadOf() (float64, error) {
+	raw, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := strings.Cut(string(raw), " ")
+	return strconv.ParseFloat(first, 64)
+}

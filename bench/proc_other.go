@@ -15,3 +15,5 @@ func timeOf(int) (time.Duration, error) { return 0, errSystem }
 func timeOfFamily(int) (time.Duration, error) { return 0, errSystem }
 
 func residentOf(int) (now, peak int64, err error) { return 0, 0, errSystem }
+
+func loadOf() (float64, error) { return 0, errSystem }

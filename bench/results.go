@@ -3,6 +3,7 @@ package bench
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,7 +40,12 @@ func Results(lines []Line, command string, cores int, at time.Time) ([]byte, err
 	}
 	b.WriteString("\n")
 	for _, l := range lines {
-		if strings.HasPrefix(l.Name, "rss.") || strings.HasPrefix(l.Name, "http.") {
+		if l.Name == "load.before" && l.Value > float64(cores)/2 {
+			b.WriteString("The machine had other work: what is measured in time is too high here, and ratios are uncertain.\n\n")
+		}
+	}
+	for _, l := range lines {
+		if group, _, _ := strings.Cut(l.Name, "."); slices.Contains([]string{"load", "rss", "http"}, group) {
 			at := ""
 			if l.C > 0 {
 				at = fmt.Sprintf(" at %d", l.C)

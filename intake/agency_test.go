@@ -72,7 +72,7 @@ func (w *world) agency(organisation string, m auth.Mandate) *agency {
 	must(w.directory.AddKey(ctx, id, key.Public(), beginning))(t)
 	m.Client, m.Organisation, m.From, m.Until = id, organisation, beginning.Add(-time.Hour), beginning.AddDate(5, 0, 0)
 	g := &agency{w: w, organisation: organisation, token: new(sync.Once), mandate: must(w.directory.AddMandate(ctx, m))(t)}
-	g.client = &outside.Client{Issuer: issuer, ID: id, Key: key, DPoP: must(outside.NewKey(""))(t), HTTP: &http.Client{Transport: w}, Now: real}
+	g.client = &outside.Client{Issuer: issuer, ID: id, Key: key, DPoP: must(outside.NewKey(""))(t), HTTP: &http.Client{Transport: w}, Now: protocol}
 	w.agencies[organisation] = g
 	return g
 }
@@ -93,7 +93,7 @@ func (g *agency) call() (intake.Call, error) {
 	const path = "/v1/results"
 	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, path, nil)
 	r.Header.Set("Authorization", "DPoP "+g.client.Token)
-	proof, err := g.client.DPoP.Proof(http.MethodPost, issuer+path, g.client.Token, real())
+	proof, err := g.client.DPoP.Proof(http.MethodPost, issuer+path, g.client.Token, protocol())
 	if err != nil {
 		return intake.Call{}, err
 	}

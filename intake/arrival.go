@@ -1,7 +1,7 @@
 package intake
 
 import (
-	"bytes"
+	"strings"
 	"time"
 
 	"vidan/audit"
@@ -203,7 +203,7 @@ func (a *arrival) warnings() []Warning {
 func (a *arrival) bornAndSex() (identity.PartialDate, identity.Sex) {
 	beside := "/"
 	if pointer := a.typ.NumberPointers[a.typ.Home]; pointer != "" {
-		beside = pointer[:bytes.LastIndexByte([]byte(pointer), '/')+1]
+		beside = pointer[:strings.LastIndexByte(pointer, '/')+1]
 	}
 	born, _ := identity.ParsePartialDate(a.text(beside + "birth_date")) // zero where it is not known
 	return born, identity.Sex(a.text(beside + "sex"))

@@ -21,18 +21,14 @@
 package intake
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"vidan/audit"
 	"vidan/auth"
 	"vidan/consent"
-	"vidan/internal/pg"
 	"vidan/person"
 	"vidan/procedure"
 	"vidan/seal"
@@ -100,28 +96,4 @@ func New(d Deps) (*Intake, error) {
 		relations: d.Relations, wallet: d.Wallet, auth: d.Auth, receipts: d.Receipts, issuer: d.Issuer, synthetic: d.Synthetic,
 		now: func() time.Time { return d.Now().UTC().Truncate(time.Microsecond) }, // as PostgreSQL keeps it
 	}, nil
-}
-
-// send runs a batch that also records. When the record is what failed, that is the error (P7): of a failed batch [pg.Pipeline] returns what
-// PostgreSQL said, and only the callback of the row knows that it was said of the record.
-func (in *Intake) send(ctx context.Context, b *pgx.Batch) error {
-	var unrecorded error
-	for _, q := range b.QueuedQueries {
-		run := q.Fn
-		if run == nil {
-			continue
-		}
-		q.Fn = func(results pgx.BatchResults) error {
-			err := run(results)
-			if errors.Is(err, audit.ErrRecord) {
-				unrecorded = err
-			}
-			return err
-		}
-	}
-	err := pg.Pipeline(ctx, in.pool, b)
-	if err != nil && unrecorded != nil && !errors.Is(err, audit.ErrRecord) {
-		return fmt.Errorf("%w: %w", audit.ErrRecord, err)
-	}
-	return err
 }

@@ -7,8 +7,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"vidan/consent"
-	"vidan/delivery"
 	"vidan/identity"
 	"vidan/intake"
 	"vidan/procedure/examples"
@@ -176,9 +174,6 @@ func TestP4_AnyOrderOneState(t *testing.T) {
 		}
 		if !bound {
 			ok(t, f.bindChild())
-		}
-		for _, parent := range []examples.Person{f.mother, f.father} { // relations are judged by package consent, once their people are known
-			ok(t, w.ledger.DecideRelations(t.Context(), delivery.Task{Kind: consent.TaskDecide, Vault: f.byNumber(parent.PersonalNumber)}))
 		}
 		w.drain()
 		rt.Logf("%q", names)

@@ -108,7 +108,7 @@ func (in *Intake) quarantine(ctx context.Context, a *arrival, w *world, reason R
 	if err != nil {
 		return Answer{}, err
 	}
-	return answer, in.send(ctx, b)
+	return answer, pg.Pipeline(ctx, in.pool, b)
 }
 
 func (in *Intake) queueQuarantine(b *pgx.Batch, q *quarantined, row waitingRow, k kept, now time.Time) error {

@@ -204,5 +204,5 @@ func (in *Intake) giveHolding(ctx context.Context, id identity.ObjectID, s share
 	if err := in.queueHold(b, s, to, keys, in.now()); err != nil {
 		return err
 	}
-	return in.send(ctx, b)
+	return pg.Pipeline(ctx, in.pool, b)
 }

@@ -153,7 +153,7 @@ func (in *Intake) carryOut(ctx context.Context, d *resolved, k kept, client stri
 	if err := in.recordIn(ctx, b, a, w, d.entry(), now); err != nil {
 		return err
 	}
-	return in.send(ctx, b)
+	return pg.Pipeline(ctx, in.pool, b)
 }
 
 func (d *resolved) entry() audit.Entry {

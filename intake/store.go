@@ -8,6 +8,7 @@ import (
 
 	"vidan/audit"
 	"vidan/identity"
+	"vidan/internal/pg"
 	"vidan/person"
 	"vidan/seal"
 	"vidan/wallet"
@@ -41,7 +42,7 @@ func (in *Intake) store(ctx context.Context, a *arrival, w *world, p place, now 
 	if err := in.queueContents(ctx, b, a, w, p, keys, now); err != nil {
 		return Answer{}, err
 	}
-	return answer, in.send(ctx, b)
+	return answer, pg.Pipeline(ctx, in.pool, b)
 }
 
 // queuePlace begins the batch: whatever was unknown stays unknown, then the vault is locked, or opened for a newborn.

@@ -164,7 +164,7 @@ func BenchmarkAccept(b *testing.B) {
 				const path = "/v1/results"
 				r := httptest.NewRequestWithContext(b.Context(), http.MethodPost, path, nil)
 				r.Header.Set("Authorization", "DPoP "+g.client.Token)
-				r.Header.Set("DPoP", must(g.client.DPoP.Proof(http.MethodPost, issuer+path, g.client.Token, real()))(b))
+				r.Header.Set("DPoP", must(g.client.DPoP.Proof(http.MethodPost, issuer+path, g.client.Token, protocol()))(b))
 				all = append(all, delivery{r, g.sign(p)})
 			}
 			accept := func(d delivery) {

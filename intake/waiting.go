@@ -222,7 +222,7 @@ func (in *Intake) copyWaiting(ctx context.Context, a *arrival, w *world, now tim
 	if err := in.queueStored(b, a, keys, now); err != nil {
 		return err
 	}
-	if err := in.send(ctx, b); err != nil {
+	if err := pg.Pipeline(ctx, in.pool, b); err != nil {
 		return in.sameCopy(ctx, a, keys.Vault(), err)
 	}
 	return errStillUnknown

@@ -202,19 +202,19 @@ func TestSyntheticOnlyInTheSandbox(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.enrol("an")
-	real := w.card("an").says(map[string]any{"/synthetic": nil})
+	genuine := w.card("an").says(map[string]any{"/synthetic": nil})
 	refused := func(w *world, p payload) {
 		wrong := w.insurance().refused(p, "schema_invalid")
 		if len(wrong.Faults) != 1 || wrong.Faults[0].Pointer != "/document/synthetic" {
 			t.Errorf("faults %+v", wrong.Faults)
 		}
 	}
-	refused(w, real)
+	refused(w, genuine)
 	w.insurance().accepted(w.card("an"))
 	w.synthetic = false
 	production := w.on(w.db.Pool)
 	refused(production, w.card("an").again(map[string]any{"document_ref": "x"}))
-	production.insurance().accepted(real.again(map[string]any{"document_ref": "y"}))
+	production.insurance().accepted(genuine.again(map[string]any{"document_ref": "y"}))
 }
 
 // TestNewNeedsItsParts: an intake is made of everything it stands on.

@@ -91,7 +91,7 @@ func (l *logs) String() string {
 // beginning is the moment of these tests: that of protocol windows for good, that of substance until it is moved.
 var beginning = time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
 
-func real() time.Time { return beginning }
+func protocol() time.Time { return beginning }
 
 func setup(t testing.TB) *world {
 	t.Helper()
@@ -135,7 +135,7 @@ func (w *world) on(pool *pgxpool.Pool) *world {
 	o.people = must(person.New(person.Deps{Pool: pool, Deployment: w.d, Vaults: o.vaults, Audit: o.audit, Now: o.now}))(t)
 	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	o.auth = must(auth.New(auth.Deps{
-		Pool: pool, Deployment: w.d, Keys: o.keys, People: o.people, Vaults: o.vaults, Audit: o.audit, Issuer: issuer, Now: real, Calendar: o.now, Logger: log,
+		Pool: pool, Deployment: w.d, Keys: o.keys, People: o.people, Vaults: o.vaults, Audit: o.audit, Issuer: issuer, Now: protocol, Calendar: o.now, Logger: log,
 	}))(t)
 	o.ledger = must(consent.New(consent.Deps{
 		Pool: pool, Deployment: w.d, Vaults: o.vaults, Audit: o.audit, People: o.people, Catalogue: must(catalogue())(t), Issuer: issuer, Now: o.now,

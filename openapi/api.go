@@ -99,7 +99,7 @@ func New(d Deps) *API {
 // config closes what huma opens by default: pages that load scripts from elsewhere, links to schemas in every body.
 func (a *API) config() huma.Config {
 	config := huma.DefaultConfig("Vidan", Version)
-	config.Info.Description = "Personal data wallet: results in, papers out, consent and prefill. Vietnamese first."
+	config.Info.Description = conventions
 	config.Info.License = &huma.License{Name: "Apache-2.0", URL: "https://www.apache.org/licenses/LICENSE-2.0"}
 	config.Servers = []*huma.Server{{URL: a.Issuer}}
 	config.DocsPath, config.OpenAPIPath, config.SchemasPath = "", "", ""
@@ -115,6 +115,8 @@ func (a *API) config() huma.Config {
 				"wallet": "use one's own wallet",
 			}}}},
 	}
+	config.Components.SecuritySchemes[securityProof] = &huma.SecurityScheme{Type: "apiKey", In: "header", Name: "DPoP",
+		Description: "Proof of possession of the token's key, fresh for every request (RFC 9449 §4.2); the token itself goes as Authorization: DPoP."}
 	config.Tags = []*huma.Tag{
 		{Name: "organisations", Description: "For organisations that finish or start procedures."},
 		{Name: "citizen", Description: "For people, through the app."},
@@ -127,7 +129,20 @@ func (a *API) config() huma.Config {
 const (
 	securityMachine = "machine"
 	securityCitizen = "citizen"
+	securityProof   = "proof"
 )
+
+// conventions hold for every operation (ECOSYSTEM §7).
+const conventions = `Personal data wallet: results in, papers out, consent and prefill.
+
+- **Errors** are RFC 9457 problems: programs decide on ` + "`code`" + `, people read ` + "`title`" + ` and ` + "`next_step`" + `; ` + "`type`" + ` opens a page that explains the code. Each operation lists its codes in ` + "`x-problem-codes`" + `. Nothing that was sent is repeated.
+- **Language**: Vietnamese, or English by ` + "`Accept-Language: en`" + `; codes are never translated.
+- **Ids** are names made for their reader: another organisation's differ, and a foreign one answers exactly like a missing one.
+- **Repeating** is safe: ` + "`Idempotency-Key`" + ` where something is made; after 409 ` + "`busy`" + ` and any 503, send the same again.
+- **Pages**: ask on with ` + "`cursor`" + ` from ` + "`next`" + `, or follow the ` + "`Link`" + ` header.
+- **Support**: every answer has ` + "`X-Request-Id`" + `, the trace id of ` + "`traceparent`" + ` if one was sent.
+- **Growth**: answers may gain members, codes and enum values; what is sent must have none that is not described.
+`
 
 // Handler serves the operations with everything every answer has.
 func (a *API) Handler() http.Handler { return withRequest(a.Issuer, a.recovered(a.mux)) }
@@ -184,9 +199,9 @@ func (p policy) security() []map[string][]string {
 	case p.public:
 		return []map[string][]string{{}} // nothing is needed
 	case p.kind == auth.Machine:
-		return []map[string][]string{{securityMachine: {p.scope}}}
+		return []map[string][]string{{securityMachine: {p.scope}, securityProof: {}}}
 	}
-	return []map[string][]string{{securityCitizen: {p.scope}}}
+	return []map[string][]string{{securityCitizen: {p.scope}, securityProof: {}}}
 }
 
 type principalKey struct{}

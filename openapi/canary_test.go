@@ -129,11 +129,12 @@ func (w *world) callers(f family, op *huma.Operation) []*outside.Client {
 	list := []*outside.Client{&nobody}
 	for _, requirement := range op.Security {
 		for kind, scopes := range requirement {
-			if kind == "citizen" {
+			switch kind {
+			case "citizen":
 				list = append(list, f.mother.Client)
-				continue
+			case "machine":
+				list = append(list, w.org[map[string]string{"results": commune, "consent": school, "prefill": school, "events": school, "registrar": registrar}[scopes[0]]])
 			}
-			list = append(list, w.org[map[string]string{"results": commune, "consent": school, "prefill": school, "events": school, "registrar": registrar}[scopes[0]]])
 		}
 	}
 	return list

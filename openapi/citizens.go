@@ -140,14 +140,14 @@ func (a *API) registerCitizens() {
 	own := []string{"mandate_missing", codeNotFound, "number_taken", "officer_assertion_required", "record_unavailable", "keys_unavailable", "busy"}
 	operation(a, huma.Operation{OperationID: "enrol-citizen", Method: http.MethodPost, Path: "/v1/citizens", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "Enrol a person", Description: "Opens a person's account, or gives a newborn whose number was pending number and account. The activation code goes out by the preferred channel."},
-		machine("registrar"), append(own, "idempotency_conflict"), a.enrol)
+		machine("registrar"), append([]string{"idempotency_conflict", "already_enrolled", "other_number", "outcome_unknown"}, own...), a.enrol)
 	a.registerFind(own)
 	operation(a, huma.Operation{OperationID: "bind-number", Method: http.MethodPost, Path: "/v1/citizens/bind", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary: "Bind a personal number", Description: "The act that makes a number lead to a person: results that waited for it are applied by themselves."},
-		machine("registrar"), own, a.bind)
+		machine("registrar"), append([]string{"other_number", "not_joinable", "outcome_unknown"}, own...), a.bind)
 	operation(a, huma.Operation{OperationID: "join-citizens", Method: http.MethodPost, Path: "/v1/citizens/join", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary: "Join two records of one person", Description: "The alias keeps its papers; they are read with those of the record that stays."},
-		machine("registrar"), append(own, "not_joinable"), a.join)
+		machine("registrar"), append([]string{"not_joinable", "outcome_unknown"}, own...), a.join)
 	operation(a, huma.Operation{OperationID: "list-pending-numbers", Method: http.MethodGet, Path: "/v1/citizens/pending", Tags: tags,
 		Summary: "Newborns whose number is awaited", Description: "Oldest first; nothing of it is personal."}, machine("registrar"), own, a.listPending)
 	operation(a, huma.Operation{OperationID: "list-number-proposals", Method: http.MethodGet, Path: "/v1/citizens/{person}/proposals", Tags: tags,

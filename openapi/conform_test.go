@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,11 +65,27 @@ func conforms(doc *huma.OpenAPI, r *http.Request, resp *http.Response, body []by
 		for _, err := range res.Errors {
 			return err.Error()
 		}
+		if code := codeIn(v); code != "" && !slices.Contains(op.Extensions["x-problem-codes"].([]string), code) {
+			return "the operation does not name the code " + code
+		}
 		if kind != "application/x-ndjson" {
 			break
 		}
 	}
 	return ""
+}
+
+// codeIn is the problem code of a body, or of one line of an NDJSON answer.
+func codeIn(v any) string {
+	body, _ := v.(map[string]any)
+	if problem, ok := body["problem"].(map[string]any); ok {
+		body = problem
+	}
+	if _, ok := body["next_step"]; !ok {
+		return ""
+	}
+	code, _ := body["code"].(string)
+	return code
 }
 
 // TestConforms proves that the check of every other test can fail.
@@ -84,6 +101,8 @@ func TestConforms(t *testing.T) {
 		{"GET /v1/people", "application/json", `{"items":[{"person":"me","relation":"aunt"}]}`, 200, false},
 		{"GET /v1/people", "application/json", `{"items":null}`, 200, false},
 		{"GET /v1/people", "application/json", `{}`, 200, false},
+		{"GET /v1/people", "application/problem+json", `{"type":"https://x.example/","code":"invalid_token","title":"","status":401,"next_step":""}`, 401, true},
+		{"GET /v1/people", "application/problem+json", `{"type":"https://x.example/","code":"not_found","title":"","status":401,"next_step":""}`, 401, false},
 		{"GET /v1/people", "text/plain", `{}`, 200, false},
 		{"GET /v1/people", "application/json", `{}`, 418, false},
 		{"GET /v1/nothing", "application/json", `{}`, 200, false},

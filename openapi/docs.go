@@ -17,9 +17,9 @@ var (
 	docsScript []byte
 )
 
-// docsPolicy is the least with which the page works: its own scripts, its own style sheet, the pictures inside that, and reading the document. Nothing
-// comes from elsewhere, nothing is sent anywhere, and no script stands in the page.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// docsPolicy is the least with which the page works (seen in Chromium, which reports nothing it stops): its own scripts, its own style sheet, the
+// pictures inside that, and reading the document. Nothing comes from elsewhere, nothing is sent anywhere, no script or style stands in the page.
+const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // Documents registers the API documents and the page that shows them.
 func (a *API) Documents(mux *http.ServeMux) {

@@ -154,14 +154,15 @@ func (a *API) getPaper(ctx context.Context, in *paperInput) (*paperOutput, error
 	if err != nil {
 		return nil, err
 	}
-	if matches(in.IfNoneMatch, doc.ETag) {
-		return &paperOutput{Status: http.StatusNotModified, ETag: doc.ETag}, nil
+	tag := tagIn(ctx, doc.ETag)
+	if matches(in.IfNoneMatch, tag) {
+		return &paperOutput{Status: http.StatusNotModified, ETag: tag}, nil
 	}
 	item, err := a.paperItem(ctx, in.Person, doc.Item)
 	if err != nil {
 		return nil, err
 	}
-	return &paperOutput{Status: http.StatusOK, ETag: doc.ETag, Body: &Paper{PaperItem: item, Document: doc.Payload, Message: string(doc.Message)}}, nil
+	return &paperOutput{Status: http.StatusOK, ETag: tag, Body: &Paper{PaperItem: item, Document: doc.Payload, Message: string(doc.Message)}}, nil
 }
 
 func (a *API) listRevisions(ctx context.Context, in *paperInput) (*revisionsOutput, error) {
@@ -199,7 +200,7 @@ func (a *API) paperItem(ctx context.Context, person string, item wallet.Item) (P
 	out := PaperItem{
 		ID: a.ref(ctx, kindDocument, item.ID.Bytes()), Type: item.Type, Title: item.Title, Issuer: issuer, IssuerID: item.Issuer, Ref: item.Ref,
 		Person: person, Role: item.SubjectRole, Revision: item.Revision, State: string(item.State), Revoked: item.Revoked, Origin: string(item.Origin),
-		IssuedAt: item.IssuedAt, ReceivedAt: item.ReceivedAt, ValidFrom: item.ValidFrom, ValidUntil: item.ValidUntil, Damaged: item.Damaged, ETag: item.ETag,
+		IssuedAt: item.IssuedAt, ReceivedAt: item.ReceivedAt, ValidFrom: item.ValidFrom, ValidUntil: item.ValidUntil, Damaged: item.Damaged, ETag: tagIn(ctx, item.ETag),
 	}
 	if t, ok := a.Catalogue.Type(item.Type); ok && out.Title == "" {
 		out.Title = t.TitleVI

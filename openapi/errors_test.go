@@ -186,6 +186,24 @@ func TestE2_EveryRefusalOfTheSQLHasACode(t *testing.T) {
 	}
 }
 
+// TestEveryCodeIsUsed: a code that no operation can answer is not in the contract.
+func TestEveryCodeIsUsed(t *testing.T) {
+	t.Parallel()
+	// What the framework, the mux and the limits of package auth answer anywhere.
+	used := map[string]bool{"method_not_allowed": true, "not_acceptable": true, "rate_limited": true}
+	each(bare(), func(_, _ string, op *huma.Operation) {
+		codes, _ := op.Extensions["x-problem-codes"].([]string)
+		for _, code := range codes {
+			used[code] = true
+		}
+	})
+	for code := range problems {
+		if !used[code] {
+			t.Errorf("no operation answers %s", code)
+		}
+	}
+}
+
 func TestProblemTexts(t *testing.T) {
 	t.Parallel()
 	for _, code := range slices.Sorted(maps.Keys(problems)) {

@@ -1,6 +1,7 @@
 package openapi
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"strings"
@@ -10,6 +11,14 @@ import (
 func contentTag(body []byte) string {
 	sum := sha256.Sum256(body)
 	return `"` + base64.RawURLEncoding.EncodeToString(sum[:15]) + `"`
+}
+
+// tagIn is the tag of something in the reader's language: two languages are two representations (RFC 9110 §8.8.3).
+func tagIn(ctx context.Context, tag string) string {
+	if requestOf(ctx).language == "vi" || tag == "" {
+		return tag
+	}
+	return strings.TrimSuffix(tag, `"`) + `-` + requestOf(ctx).language + `"`
 }
 
 // matches reports whether an If-None-Match header names the tag, by weak comparison (RFC 9110 §13.1.2).

@@ -70,7 +70,6 @@ var problems = map[string]problemKind{
 	"not_joinable":               {409, text{"Không thể gộp hai hồ sơ này.", "These two records cannot be joined."}, text{"Kiểm tra lại hồ sơ gốc.", "Check the original records."}, ""},
 	"too_many_open":              {409, text{"Cơ quan đang có quá nhiều yêu cầu chờ người này.", "Too many open requests for this person."}, text{"Chờ các yêu cầu trước được trả lời hoặc hết hạn.", "Wait until earlier requests are answered or expire."}, ""},
 	"request_expired":            {410, text{"Yêu cầu đã hết hạn.", "The request has expired."}, text{"Đề nghị cơ quan gửi yêu cầu mới.", "Ask the organisation for a new request."}, ""},
-	"precondition_failed":        {412, text{"Dữ liệu đã thay đổi.", "The data has changed."}, text{"Đọc lại rồi thử lần nữa.", "Read it again and retry."}, ""},
 	"too_large":                  {413, text{"Dữ liệu gửi lên quá lớn.", "The input is too large."}, text{"Chia nhỏ dữ liệu rồi gửi lại.", "Send it in smaller parts."}, ""},
 	"unsupported_media_type":     {415, text{"Loại dữ liệu không được hỗ trợ.", "The media type is not supported."}, nextClient, ""},
 	"schema_invalid":             {422, text{"Giấy tờ có chỗ chưa đúng.", "The document breaks its rules."}, nextCorrect, ""},

@@ -7,11 +7,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"vidan/audit"
 	"vidan/auth"
 	"vidan/identity"
 	"vidan/intake"
-	"vidan/internal/pg"
 )
 
 // QuarantineEntry is a valid result that a person must decide on.
@@ -63,15 +61,12 @@ func (a *API) registerQuarantine() {
 	}, machine("results"), []string{"mandate_missing", "not_found", "already_resolved", "officer_assertion_required", "record_unavailable"}, a.resolveQuarantine)
 }
 
-// holder says whose entries a caller sees, and the guard that lets it: the registrar by its right to bind, an organisation by its right
-// to resolve.
-func (a *API) holder(ctx context.Context, organisation, as string) (string, pg.Guard) {
-	need := auth.Need{Organisation: organisation, Right: auth.RightResolve}
-	holder := organisation
+// holder says whose entries a caller sees, and the right that lets it: the registrar by its right to bind, an organisation by its right to resolve.
+func holder(organisation, as string) (string, auth.Need) {
 	if as == intake.Registrar {
-		need.Right, holder = auth.RightBind, intake.Registrar
+		return intake.Registrar, auth.Need{Organisation: organisation, Right: auth.RightBind}
 	}
-	return holder, guarded(ctx, a.Auth.Mandate(caller(ctx).ClientID, need))
+	return organisation, auth.Need{Organisation: organisation, Right: auth.RightResolve}
 }
 
 func (a *API) listQuarantine(ctx context.Context, in *quarantineInput) (*quarantineOutput, error) {
@@ -79,8 +74,8 @@ func (a *API) listQuarantine(ctx context.Context, in *quarantineInput) (*quarant
 	if err != nil {
 		return nil, err
 	}
-	holder, guard := a.holder(ctx, in.Organisation, in.Holder)
-	page, next, err := a.Intake.Quarantine(ctx, guard, holder, after, in.Limit)
+	whose, need := holder(in.Organisation, in.Holder)
+	page, next, err := a.Intake.Quarantine(ctx, guarded(ctx, a.Auth.Mandate(caller(ctx).ClientID, need)), whose, after, in.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +99,8 @@ func (a *API) resolveQuarantine(ctx context.Context, in *resolveInput) (*struct{
 	if err != nil {
 		return nil, intake.ErrNotFound
 	}
-	officer, err := a.officer(ctx)
+	whose, need := holder(in.Organisation, in.Holder)
+	by, err := a.official(ctx, need)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +110,5 @@ func (a *API) resolveQuarantine(ctx context.Context, in *resolveInput) (*struct{
 			return nil, err
 		}
 	}
-	holder, guard := a.holder(ctx, in.Organisation, in.Holder)
-	by := audit.Actor{Client: caller(ctx).ClientID, Officer: officer}
-	return nil, a.Intake.Resolve(ctx, guard, holder, id, by, r)
+	return nil, a.Intake.Resolve(ctx, by.guard, whose, id, by.actor, r)
 }

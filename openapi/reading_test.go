@@ -35,6 +35,7 @@ func TestReading_TagsCursorsAndLanguage(t *testing.T) {
 		}
 		w.call(f.mother.Client, http.StatusNotModified, http.MethodGet, base+"/"+item.ID, nil, "If-None-Match", `"x", `+item.ETag)
 		w.call(f.mother.Client, http.StatusOK, http.MethodGet, base+"/"+item.ID, nil, "If-None-Match", `"x"`)
+		w.call(f.mother.Client, http.StatusOK, http.MethodGet, base+"/"+item.ID, nil, "If-None-Match", item.ETag, "Accept-Language", "en")
 		w.call(f.mother.Client, http.StatusOK, http.MethodGet, base+"/"+item.ID+"/revisions", nil)
 	}
 

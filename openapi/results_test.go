@@ -127,3 +127,45 @@ func TestS3_AProofWorksOnceForAList(t *testing.T) {
 		t.Errorf("the first answered %d, the second %d", first, second)
 	}
 }
+
+// TestQuarantine: a valid but ambiguous result is listed to its holder alone, and decided once.
+func TestQuarantine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.kept("khang")
+	w.deliver(commune, "khang", "birth_certificate")
+	other := w.paper(commune, "khang", "birth_certificate", func(p map[string]any) { p["issued_at"] = "2026-11-02T08:00:00+07:00" })
+	held := decode[openapi.ResultAnswer](t, w.call(w.org[commune], http.StatusAccepted, http.MethodPost, "/v1/results", other))
+	if held.Status != "quarantined" || held.Reason != "revision_conflict" || held.Deadline == nil {
+		t.Fatalf("%+v", held)
+	}
+	list := func(c *outside.Client, organisation, holder string) []openapi.QuarantineEntry {
+		return decode[struct {
+			Items []openapi.QuarantineEntry `json:"items"`
+		}](t, w.call(c, http.StatusOK, http.MethodGet, "/v1/quarantine?organisation="+organisation+"&holder="+holder, nil)).Items
+	}
+	if mine := list(w.org[commune], commune, "organisation"); len(mine) != 1 || mine[0].ID != held.QuarantineID {
+		t.Errorf("the holder sees %+v", mine)
+	}
+	if theirs := list(w.org[registrar], registrar, "registrar"); len(theirs) != 0 {
+		t.Errorf("the registrar sees %+v", theirs)
+	}
+	w.call(w.org[commune], http.StatusForbidden, http.MethodGet, "/v1/quarantine?organisation="+commune+"&holder=registrar", nil)
+	path := "/v1/quarantine/" + held.QuarantineID + "/resolve?organisation="
+	discard := map[string]string{"action": "discard", "reason": "sai"}
+	w.as(registrar, http.StatusNotFound, http.MethodPost, path+registrar, discard)
+	w.as(commune, http.StatusNotFound, http.MethodPost, "/v1/quarantine/x/resolve?organisation="+commune, discard)
+	if p := w.call(w.org[commune], http.StatusForbidden, http.MethodPost, path+commune, discard, "Officer-Assertion",
+		must(w.org[commune].Officer(registrar, unit, "cb-1", officerName, "Văn thư"))(t)).Problem(); p.Code != "mandate_missing" {
+		t.Errorf("another organisation's officer: %s", p.Code)
+	}
+	w.as(commune, http.StatusNoContent, http.MethodPost, path+commune, discard)
+	if p := w.as(commune, http.StatusConflict, http.MethodPost, path+commune, discard).Problem(); p.Code != "already_resolved" {
+		t.Errorf("resolved again: %s", p.Code)
+	}
+	w.drain()
+	events := w.call(w.org[commune], http.StatusOK, http.MethodGet, "/v1/events?organisation="+commune, nil)
+	if !contains(events.Body, "result.quarantined") || !contains(events.Body, "quarantine.resolved") {
+		t.Errorf("events: %s", events.Body)
+	}
+}
