@@ -4,10 +4,10 @@ PKGS    ?= ./...
 LDFLAGS := -s -w
 export CGO_ENABLED ?= 0
 
-.PHONY: help run test demo bench race fuzz lint verify build generate licences ci postgres clean
+.PHONY: help run test demo bench race fuzz lint verify test-oidc test-browser build generate licences ci postgres clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 run: postgres ## start a complete wallet with its own PostgreSQL and a sandbox; Ctrl-C stops everything
 	@$(GO) run ./cmd/vidan serve --sandbox
@@ -33,6 +33,12 @@ lint: ## formatting, vet, file sizes, words that promise later work
 verify: ## generated files are current, the API documents are sound, generated clients compile
 	@./scripts/verify.sh
 
+test-oidc: postgres ## certified OpenID clients from npm drive a sandbox from outside
+	@./scripts/oidc.sh
+
+test-browser: postgres ## Chromium signs in by every way; each page held against the rules of accessibility
+	@./scripts/browser.sh
+
 generate: ## write openapi/openapi.yaml and openapi-3.0.yaml anew
 	@$(GO) run ./cmd/vidan openapi --out openapi
 
@@ -42,7 +48,7 @@ build: ## one static binary in bin/
 licences: ## list the modules linked into the binary with their licences
 	@./scripts/licences.sh
 
-ci: lint verify test ## what every change must pass
+ci: lint verify test test-oidc ## what every change must pass
 
 postgres:
 	@./scripts/postgres.sh

@@ -21,6 +21,7 @@ package audit
 
 import (
 	"errors"
+	"sync"
 
 	"vidan/identity"
 	"vidan/seal"
@@ -91,10 +92,11 @@ type Entry struct {
 	RequestTrace string // id of the HTTP request, for support
 }
 
-// Recorder writes and reads the record. It is immutable and safe for concurrent use.
+// Recorder writes and reads the record. It is safe for concurrent use.
 type Recorder struct {
-	deployment *seal.Deployment  // seals cursors
-	positions  map[string]uint64 // the vocabulary, for encoding
+	deployment  *seal.Deployment  // seals cursors
+	positions   map[string]uint64 // the vocabulary, for encoding
+	conditional sync.Map          // text of InsertIf by condition, constants of the callers: as many as there are
 }
 
 // New returns a recorder for one deployment.

@@ -8,6 +8,8 @@ type Kind string
 const (
 	// ListRead: the list of papers was read. One row for a page, also when the answer was "not modified".
 	ListRead Kind = "list_read"
+	// RelationsRead: it was read who may act for the person.
+	RelationsRead Kind = "relations_read"
 	// DocumentRead: one paper was opened, or its history, also when the answer was "not modified".
 	DocumentRead Kind = "document_read"
 	// HistoryRead: this record itself was read.
@@ -69,10 +71,16 @@ const (
 	SignIn Kind = "signin"
 	// SessionEnded: a sign-in was ended, by the person or because of misuse.
 	SessionEnded Kind = "session_ended"
+	// AskingChanged: the person said whether an organisation may ask on the phone; Reason is stopped or resumed.
+	AskingChanged Kind = "asking_changed"
 	// DeviceAdded: a device key was registered.
 	DeviceAdded Kind = "device_added"
 	// DeviceRemoved: a device key was ended.
 	DeviceRemoved Kind = "device_removed"
+	// CredentialAdded: another way to sign in was added; Reason says which: passkey, totp, codecard.
+	CredentialAdded Kind = "credential_added"
+	// CredentialRemoved: that way was ended; Reason says which.
+	CredentialRemoved Kind = "credential_removed"
 	// NumberProposed: an organisation gave a personal number for a person whose number is pending.
 	NumberProposed Kind = "number_proposed"
 	// IdentifierBound: the registrar bound an identifier to this vault.
@@ -89,17 +97,32 @@ const (
 	Blocked Kind = "blocked"
 	// Unblocked: the account can be used again.
 	Unblocked Kind = "unblocked"
+	// ActProposed: an officer proposed an act that needs a second officer; Reason says which.
+	ActProposed Kind = "act_proposed"
+	// RecoveryStarted: the registrar began to replace the ways into the account, which were lost.
+	RecoveryStarted Kind = "recovery_started"
+	// RecoveryStopped: an objection froze a recovery, another office overruled it, or it ran out; Reason says which.
+	RecoveryStopped Kind = "recovery_stopped"
+	// RecoveryCode: a code for the recovery was sent, or handed over at a counter.
+	RecoveryCode Kind = "recovery_code"
+	// Recovered: the code was used: the old ways into the account ended.
+	Recovered Kind = "recovered"
+	// OfficerAppointed: an organisation said that this person acts for it in a post; their sign-in then names them in its acts.
+	OfficerAppointed Kind = "officer_appointed"
+	// OfficerEnded: that post ended.
+	OfficerEnded Kind = "officer_ended"
 )
 
 // Kinds returns the closed set in the order of this file.
 func Kinds() []Kind {
 	return []Kind{
-		ListRead, DocumentRead, HistoryRead, RequestViewed, Disclosure,
+		ListRead, RelationsRead, DocumentRead, HistoryRead, RequestViewed, Disclosure,
 		ResultStored, ResultQuarantined, ResultResolved, HoldingOpened, HoldingEnded,
 		RelationProposed, RelationActive, RelationEnded, RelationRestricted, RequestReceived, Decision,
 		GrantPaused, GrantResumed, GrantExpired, Withdrawal, AccessRefused,
-		Enrolled, Activated, SignIn, SessionEnded, DeviceAdded, DeviceRemoved, NumberProposed, IdentifierBound,
+		Enrolled, Activated, SignIn, SessionEnded, AskingChanged, DeviceAdded, DeviceRemoved, CredentialAdded, CredentialRemoved, NumberProposed, IdentifierBound,
 		VaultJoined, LevelChanged, ContactChanged, DeathReported, Blocked, Unblocked,
+		ActProposed, RecoveryStarted, RecoveryStopped, RecoveryCode, Recovered, OfficerAppointed, OfficerEnded,
 	}
 }
 

@@ -26,6 +26,7 @@ const columns = 8
 // Row is one row of the record, sealed and committed to, ready to be written. It can be made before the transaction
 // that writes it, as long as that transaction decides whether it is true.
 type Row struct {
+	recorder     *Recorder
 	vault        identity.VaultID
 	id           identity.EntryID
 	at           time.Time
@@ -63,7 +64,7 @@ func (r *Recorder) Row(k *seal.Keys, e Entry, now time.Time) (Row, error) {
 		return Row{}, fmt.Errorf("%w: %w", ErrRecord, err)
 	}
 	return Row{
-		vault: e.Vault, id: id, at: at, kind: e.Kind, organisation: e.Organisation,
+		recorder: r, vault: e.Vault, id: id, at: at, kind: e.Kind, organisation: e.Organisation,
 		commitment: commit(salt, e, id, at), sealed: sealed,
 	}, nil
 }
@@ -111,7 +112,17 @@ func (row Row) queue(b *pgx.Batch) *fate {
 // which lists [InsertIf] of it among its statements.
 func (row Row) QueueIf(b *pgx.Batch, condition string, args ...any) {
 	all := append(make([]any, 0, len(args)+columns), args...)
-	written(b.Queue(InsertIf(condition, len(args)), row.arguments(all)...), false)
+	written(b.Queue(row.recorder.insertIf(condition, len(args)), row.arguments(all)...), false)
+}
+
+// insertIf is [InsertIf], put together once for each condition.
+func (r *Recorder) insertIf(condition string, args int) string {
+	if sql, ok := r.conditional.Load(condition); ok {
+		return sql.(string)
+	}
+	sql := InsertIf(condition, args) // its number of arguments is the condition's
+	r.conditional.Store(condition, sql)
+	return sql
 }
 
 // InsertIf returns the statement that [Row.QueueIf] sends for a condition with so many arguments.

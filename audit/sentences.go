@@ -120,6 +120,9 @@ func phraseOfReading(k Kind) (phrase, bool) {
 	case ListRead:
 		return act("xem danh sách giấy tờ {của}",
 			"looked at the list of {your} documents", "see the list of {your} documents")
+	case RelationsRead:
+		return act("xem người đại diện {của}",
+			"looked at {your} representatives", "see {your} representatives")
 	case DocumentRead:
 		return act("xem một giấy tờ {của}",
 			"looked at one of {your} documents", "look at one of {your} documents")
@@ -204,12 +207,21 @@ func phraseOfAccount(k Kind) (phrase, bool) {
 	case SessionEnded:
 		return act("kết thúc một lần đăng nhập {của}",
 			"ended one of {your} sign-ins", "end one of {your} sign-ins")
+	case AskingChanged:
+		return act("đổi quyền hỏi qua điện thoại {của}",
+			"changed who asks on {your} phone", "change who asks on {your} phone")
 	case DeviceAdded:
 		return act("thêm thiết bị vào tài khoản {của}",
 			"added a device to {your} account", "add a device to {your} account")
 	case DeviceRemoved:
 		return act("gỡ thiết bị khỏi tài khoản {của}",
 			"removed a device from {your} account", "remove a device from {your} account")
+	case CredentialAdded:
+		return act("thêm cách đăng nhập {của}",
+			"added {your} new sign-in method", "add {your} new sign-in method")
+	case CredentialRemoved:
+		return act("gỡ cách đăng nhập {của}",
+			"removed one of {your} sign-in methods", "remove one of {your} sign-in methods")
 	case NumberProposed:
 		return act("báo số định danh cho ví {của}",
 			"reported a personal number for {your} wallet", "report a number for {your} wallet")
@@ -234,6 +246,33 @@ func phraseOfAccount(k Kind) (phrase, bool) {
 	case Unblocked:
 		return act("mở khóa tài khoản {của}",
 			"unblocked {your} account", "unblock {your} account")
+	}
+	return phraseOfRecovery(k)
+}
+
+func phraseOfRecovery(k Kind) (phrase, bool) {
+	switch k {
+	case ActProposed:
+		return act("đề nghị đổi tài khoản {của}",
+			"proposed a change to {your} account", "propose a change to {your} account")
+	case RecoveryStarted:
+		return act("bắt đầu khôi phục tài khoản {của}",
+			"began to recover {your} account", "recover {your} account")
+	case RecoveryStopped:
+		return act("xét việc khôi phục tài khoản {của}",
+			"looked into the recovery of {your} account", "stop the recovery of {your} account")
+	case RecoveryCode:
+		return act("cấp mã khôi phục tài khoản {của}",
+			"gave a recovery code for {your} account", "give a code for {your} account")
+	case Recovered:
+		return act("khôi phục tài khoản {của}",
+			"recovered {your} account", "recover {your} account")
+	case OfficerAppointed:
+		return act("ghi nhận chức vụ {của}",
+			"registered {your} post at work", "register {your} post at work")
+	case OfficerEnded:
+		return act("kết thúc chức vụ {của}",
+			"ended {your} post at work", "end {your} post at work")
 	}
 	return phrase{}, false
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"vidan/identity"
@@ -34,13 +36,29 @@ type accessClaims struct {
 	Factors   int      `json:"auth_factors_level,omitempty"`
 	AMR       []string `json:"amr,omitempty"`
 	AuthTime  int64    `json:"auth_time,omitempty"`
+
+	Details []boundDetails `json:"authorization_details,omitempty"` // RFC 9396 §9.1
+
+	Act *actClaim `json:"act,omitempty"` // RFC 8693 §4.1
+}
+
+// actClaim says which officer acts for the client that is the subject: the opaque id by which the organisation knows them, and never a name.
+// The token ends with the post and with the sign-in.
+type actClaim struct {
+	Subject      string            `json:"sub"`
+	Issuer       string            `json:"iss"`
+	Organisation string            `json:"organisation"`
+	Post         identity.ObjectID `json:"post"`
+	Session      string            `json:"sid"`
+	ACR          string            `json:"acr"`
+	AuthTime     int64             `json:"auth_time"`
 }
 
 type confirmation struct {
 	JKT string `json:"jkt"`
 }
 
-// audience is what access tokens are for: the resources under /v1 of this issuer, nothing else.
+// audience is what access tokens are for: the resources under /v1 of this issuer, and what userinfo tells of their person.
 func (s *Server) audience() string { return s.issuer + "/v1" }
 
 // mint signs an access token. The caller sets what the token is about; issuer, audience, times and jti are set here.
@@ -66,9 +84,13 @@ func randomID() string {
 type accessToken struct {
 	client    string
 	clientKey string
+	subject   string
 	scopes    []string
 	jkt       string
+	issued    seconds
 	expires   seconds
+	id        string
+	name      string // exp.jti: how client_keys.revoked_tokens names it
 	key       *Key
 
 	vault    identity.VaultID
@@ -76,6 +98,10 @@ type accessToken struct {
 	level    int
 	amr      []string
 	authTime time.Time
+	details  []boundDetails
+	seen     atomic.Pointer[sessionRow] // the session as this process verified it last
+
+	act *actor // nil: nobody acts but the subject
 }
 
 // readToken returns what an access token says, verifying it the first time it is seen.
@@ -117,14 +143,18 @@ func (s *Server) openToken(token string) (*accessToken, error) {
 		return nil, ErrToken
 	}
 	t := &accessToken{
-		client: c.ClientID, clientKey: c.ClientKey, scopes: strings.Fields(c.Scope), jkt: c.Confirm.JKT,
-		expires: seconds(c.Expires), key: key,
+		client: c.ClientID, clientKey: c.ClientKey, subject: c.Subject, scopes: strings.Fields(c.Scope), jkt: c.Confirm.JKT,
+		issued: seconds(c.IssuedAt), expires: seconds(c.Expires), id: c.ID, name: strconv.FormatInt(c.Expires, 10) + "." + c.ID, key: key,
 	}
 	if c.Session == "" {
 		if c.ClientKey == "" {
 			return nil, ErrToken
 		}
-		return t, nil
+		t.act, err = s.openAct(c.Act)
+		return t, err
+	}
+	if c.Act != nil {
+		return nil, ErrToken
 	}
 	if t.vault, t.session, err = s.openSession(c.Session); err != nil {
 		return nil, err
@@ -132,7 +162,7 @@ func (s *Server) openToken(token string) (*accessToken, error) {
 	if t.level = levelOf(c.ACR); t.level == 0 {
 		return nil, ErrToken
 	}
-	t.amr, t.authTime = slices.Clip(c.AMR), time.Unix(c.AuthTime, 0).UTC()
+	t.amr, t.authTime, t.details = slices.Clip(c.AMR), time.Unix(c.AuthTime, 0).UTC(), c.Details
 	return t, nil
 }
 

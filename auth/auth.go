@@ -11,15 +11,21 @@
 //	O4  rows that grant authority are believed only with their MAC; writing to the database lets nobody act
 //	O5  each key has one algorithm, each message one typ and an exact set of header members
 //	O6  no token, proof, key or name of an officer is ever in an error or a log line (S5)
-//	O7  a machine's token costs one round trip: state and one-time ids are decided by one batch; a person's reads its code before that
+//	O7  a machine's token costs one round trip: state and one-time ids are decided by one batch; a person's reads its code before that, and a
+//	    refresh nothing
 //
-// Not here: pages (package web), what a scope or right allows to read (the packages above), refresh tokens and pushed requests.
+//	O8  a request that a client pushed is decided once: of many sign-ins for it one gets a code, or one no ends it
+//	O9  a wrong clock is no reason why somebody cannot sign in: a proof with a nonce of ours is as fresh as the nonce, whatever it says of
+//	    itself (nonce.go has the policy)
+//
+// Not here: pages (package web), what a scope or right allows to read (the packages above).
 package auth
 
 import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -27,6 +33,8 @@ import (
 	"github.com/maypok86/otter/v2"
 
 	"vidan/audit"
+	"vidan/auth/passkey"
+	"vidan/consent"
 	"vidan/person"
 	"vidan/seal"
 )
@@ -53,21 +61,31 @@ type Deps struct {
 	Now func() time.Time
 	// Calendar is the clock of substance, by which mandates begin and end; a sandbox may advance it. Nil: Now.
 	Calendar func() time.Time
+	// Address returns the address of whoever sent a request, by which unauthenticated ones are counted. Nil: [Peer].
+	Address func(*http.Request) string
 	// Logger gets what an operator must see. Nil: nothing is logged.
 	Logger *slog.Logger
 	// People, Vaults and Audit let people sign in. Without all three the server is for machines alone.
 	People *person.Registry
 	Vaults *seal.Vaults
 	Audit  *audit.Recorder
-	Config Config
+	// Consent is where people are asked for facts (package consent). Nil: authorization_details and the back channel are not offered.
+	Consent *consent.Ledger
+	// Passkeys reads what authenticators answer. Nil: no passkeys are offered, as where the issuer has no domain name.
+	Passkeys passkey.Party
+	Config   Config
 }
 
 // Config bounds the caches. Zero values stand for the defaults.
 type Config struct {
-	Headers  int // protected-header segments, some 1 KiB each; 8,192
-	Verdicts int // access tokens and officer assertions found valid, some 1 KiB each; 8,192
-	Clients  int // clients with their keys, some 4 KiB each; 1,024
-	Hashes   int // passphrases checked at once, 19 MiB each; as many as there are processors
+	Headers  int           // protected-header segments, some 1 KiB each; 8,192
+	Verdicts int           // access tokens and officer assertions found valid, some 1 KiB each; 8,192
+	Clients  int           // clients with their keys, some 4 KiB each; 1,024
+	Idle     time.Duration // how long a session lasts that nobody refreshes, at most [SessionLife]; 14 days
+	Hashes   int           // passphrases checked at once, 19 MiB each; as many as there are processors
+
+	// RequireNonce takes no proof without a nonce of ours (RFC 9449 §8): whatever was made in advance is then worth nothing.
+	RequireNonce bool
 }
 
 // ErrConfig reports that a server cannot be made of these parts.
@@ -82,14 +100,18 @@ type Server struct {
 	origin     string
 	now        func() time.Time
 	calendar   func() time.Time
+	idle       time.Duration
 	log        *slog.Logger
+	address    func(*http.Request) string
 
 	verifier *Verifier
+	nonces   nonces
 	clients  clientCache
 	tokens   *otter.Cache[digest, *accessToken]
 	officers *otter.Cache[digest, *officerVerdict]
 	grants   map[string]grant
 	people   *people // nil: nobody signs in here
+	consent  *consent.Ledger
 	metadata documents
 }
 
@@ -110,7 +132,8 @@ func New(d Deps) (*Server, error) {
 	}
 	s := &Server{
 		pool: d.Pool, deployment: d.Deployment, keys: d.Keys, issuer: d.Issuer, origin: origin(issuer),
-		now: d.Now, calendar: d.Calendar, log: d.Logger,
+		now: d.Now, calendar: d.Calendar, idle: d.Config.Idle, log: d.Logger, address: d.Address,
+		nonces:   nonces{deployment: d.Deployment, required: d.Config.RequireNonce},
 		verifier: NewVerifier(size(d.Config.Headers, 8192)),
 		clients:  newClientCache(size(d.Config.Clients, 1024)),
 		tokens:   otter.Must(&otter.Options[digest, *accessToken]{MaximumSize: size(d.Config.Verdicts, 8192)}),
@@ -119,15 +142,26 @@ func New(d Deps) (*Server, error) {
 	if s.calendar == nil {
 		s.calendar = s.now
 	}
+	if s.idle <= 0 {
+		s.idle = sessionIdle
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.address == nil {
+		s.address = Peer
 	}
 	s.grants = map[string]grant{grantClientCredentials: s.clientCredentials}
 	if s.people, err = newPeople(d); err != nil {
 		return nil, err
 	}
 	if s.people != nil {
-		s.grants[grantAuthorizationCode] = s.authorizationCode
+		s.consent = d.Consent
+		s.grants[grantAuthorizationCode], s.grants[grantRefreshToken] = s.authorizationCode, s.refreshToken
+		s.grants[grantExchange] = s.exchangeToken
+		if s.consent != nil {
+			s.grants[grantBackchannel] = s.backchannel
+		}
 	}
 	if s.metadata, err = s.describe(); err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)

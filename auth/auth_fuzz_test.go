@@ -34,7 +34,7 @@ func FuzzProof(f *testing.F) {
 	_, ath := hashToken("token")
 	f.Fuzz(func(t *testing.T, header, payload string) {
 		proof := o.agency.dpop.raw(t, header, []byte(payload))
-		got, err := o.checkProof(request(http.MethodPost, path, "", proof), ath, o.now())
+		got, err := o.checkProof(request(http.MethodPost, path, "", proof), ath, FAPI2, o.now())
 		if err != nil {
 			return
 		}
@@ -45,7 +45,7 @@ func FuzzProof(f *testing.F) {
 			!strings.EqualFold(uri.Hostname(), "id.vidan.example") || uri.Path != path {
 			t.Fatalf("accepted %s", payload)
 		}
-		if again, err := o.checkProof(request(http.MethodPost, path, "", proof), ath, o.now()); err != nil || again != got {
+		if again, err := o.checkProof(request(http.MethodPost, path, "", proof), ath, FAPI2, o.now()); err != nil || again != got {
 			t.Fatalf("another verdict the second time: %v", err)
 		}
 	})

@@ -30,7 +30,8 @@ const (
 	errorDenied = "access_denied"
 )
 
-// signInRequest is what a client asked for, as it is kept in signins.request. It holds nothing of a person.
+// signInRequest is what a client asked for, as it is kept in signins.request and pushed_requests.request. What it holds of a person is
+// sealed (Hint) or known by the client alone (Subject).
 type signInRequest struct {
 	RedirectURI string `json:"redirect_uri"`
 	Scope       string `json:"scope"`
@@ -38,9 +39,13 @@ type signInRequest struct {
 	Nonce       string `json:"nonce,omitempty"`
 	Challenge   string `json:"code_challenge"`
 	JKT         string `json:"dpop_jkt,omitempty"`
-	Level       int    `json:"level"`          // asked for
-	Least       int    `json:"least"`          // with which the client is content
-	Language    string `json:"lang,omitempty"` // asked for by ui_locales
+	Level       int    `json:"level"`             // asked for
+	Least       int    `json:"least"`             // with which the client is content
+	Language    string `json:"lang,omitempty"`    // asked for by ui_locales
+	Silent      bool   `json:"silent,omitempty"`  // prompt=none
+	Subject     string `json:"subject,omitempty"` // the only person whose sign-in the client wants, by its pairwise name
+	Hint        string `json:"hint,omitempty"`    // login_hint: a personal number, as a reference that only the deployment opens
+	Details     string `json:"details,omitempty"` // authorization_details, sealed: see wanted
 }
 
 // redirect writes an answer of the authorization endpoint into the redirect address, with iss (RFC 9207 §2).
@@ -66,86 +71,107 @@ func (s *Server) refuse(r signInRequest, code, description string) *RedirectErro
 	return &RedirectError{URL: s.redirect(r.RedirectURI, answer), code: code}
 }
 
-// parseAuthorization reads the parameters of an authorization request of a client that is known. Errors: [ErrUntrusted] before the
-// redirect address is established, then a [RedirectError].
+// requestFault is what is wrong with an authorization request. Without a redirect address nobody is sent anywhere.
+type requestFault struct{ code, description string }
+
+func wrong(description string) *requestFault { return &requestFault{"invalid_request", description} }
+
+// parseAuthorization reads the parameters of an authorization request that a browser brought. Errors: [ErrUntrusted] before the redirect
+// address is established, then a [RedirectError].
 func (s *Server) parseAuthorization(c *client, params url.Values) (signInRequest, error) {
+	r, fault := s.readRequest(c, params)
+	switch {
+	case r.RedirectURI == "":
+		return r, ErrUntrusted
+	case fault != nil:
+		return r, s.refuse(r, fault.code, fault.description)
+	case c.pushes():
+		return r, s.refuse(r, "invalid_request", "this client must push its request (RFC 9126)")
+	case params.Get(detailsParam) != "":
+		return r, s.refuse(r, codeDetails, "authorization_details belongs into a pushed request: addresses are kept and logged")
+	case params.Get("login_hint") != "":
+		return r, s.refuse(r, "invalid_request", "login_hint belongs into a pushed request: addresses are kept and logged")
+	case r.Silent:
+		return r, s.refuse(r, "login_required", "every sign-in is made by the person")
+	}
+	return r, nil
+}
+
+// pushes reports whether PAR is the only way in for a client: require_pushed_authorization_requests of RFC 9126 §6, which follows from the
+// profile (FAPI 2.0 Security Profile §5.3.2.2).
+func (c *client) pushes() bool { return c.Profile == FAPI2 }
+
+// readRequest reads and judges the parameters of an authorization request, by whatever way it came. RedirectURI is set only when it is one
+// of the client's, State only when it can be given back.
+func (s *Server) readRequest(c *client, params url.Values) (signInRequest, *requestFault) {
 	var r signInRequest
 	uris := params["redirect_uri"]
 	if len(uris) != 1 || !c.redirectsTo(uris[0]) {
-		return r, ErrUntrusted
+		return r, wrong("redirect_uri is missing or not registered")
 	}
 	r.RedirectURI = uris[0]
 	if state := params["state"]; len(state) == 1 && (state[0] == "" || visible(state[0], maxState)) {
 		r.State = state[0]
 	} else if len(state) != 0 {
-		return r, s.refuse(r, "invalid_request", "state is repeated, too long or not printable")
+		return r, wrong("state is repeated, too long or not printable")
 	}
 	for _, values := range params {
 		if len(values) != 1 {
-			return r, s.refuse(r, "invalid_request", "a parameter is repeated")
+			return r, wrong("a parameter is repeated")
 		}
 	}
-	if code, description := r.read(c, params.Get); code != "" {
-		return r, s.refuse(r, code, description)
+	if fault := r.read(c, params.Get); fault != nil {
+		return r, fault
+	}
+	if r.Hint != "" {
+		r.Hint = s.sealHint(r.Hint)
 	}
 	return r, nil
 }
 
-// read fills the request and returns the error code and what is wrong, or nothing.
-func (r *signInRequest) read(c *client, get func(string) string) (code, description string) {
+// read fills the request.
+func (r *signInRequest) read(c *client, get func(string) string) *requestFault {
 	switch response, mode := get("response_type"), get("response_mode"); {
 	case get("request") != "":
-		return "request_not_supported", "request objects are not offered"
+		return &requestFault{"request_not_supported", "request objects are not offered"}
 	case get("request_uri") != "":
-		return "request_uri_not_supported", "request_uri is not offered"
+		return &requestFault{"request_uri_not_supported", "only a request_uri of the pushed request endpoint is taken"}
 	case get("registration") != "":
-		return "registration_not_supported", "registration is not offered"
+		return &requestFault{"registration_not_supported", "registration is not offered"}
 	case response == "":
-		return "invalid_request", "response_type is missing"
+		return wrong("response_type is missing")
 	case response != "code":
-		return "unsupported_response_type", "only code is offered"
+		return &requestFault{"unsupported_response_type", "only code is offered"}
 	case mode != "" && mode != "query":
-		return "invalid_request", "only response_mode query is offered"
-	case slices.Contains(strings.Fields(get("prompt")), "none"):
-		return "login_required", "every sign-in is made by the person"
+		return wrong("only response_mode query is offered")
 	}
 	r.Challenge, r.JKT, r.Nonce = get("code_challenge"), get("dpop_jkt"), get("nonce")
 	switch {
 	case !isDigest(r.Challenge) || get("code_challenge_method") != "S256":
-		return "invalid_request", "code_challenge with method S256 is needed"
+		return wrong("code_challenge with method S256 is needed")
 	case r.JKT != "" && !isDigest(r.JKT):
-		return "invalid_request", "dpop_jkt is not a thumbprint"
+		return wrong("dpop_jkt is not a thumbprint")
 	case r.JKT == "" && c.Profile == App:
-		return "invalid_request", "dpop_jkt is needed"
+		return wrong("dpop_jkt is needed")
 	case r.Nonce != "" && !visible(r.Nonce, maxNonce):
-		return "invalid_request", "nonce is too long or not printable"
+		return wrong("nonce is too long or not printable")
 	}
 	scopes := strings.Fields(get("scope"))
 	if len(scopes) == 0 || !distinct(scopes) {
-		return "invalid_scope", "name each scope that is needed, once"
+		return &requestFault{"invalid_scope", "name each scope that is needed, once"}
 	}
-	for _, scope := range scopes {
-		if !slices.Contains(peopleScopes, scope) || !slices.Contains(c.Scopes, scope) {
-			return "invalid_scope", "a scope is not this client's for signing in"
-		}
+	if !c.signsInFor(scopes) {
+		return &requestFault{"invalid_scope", "a scope is not this client's for signing in"}
 	}
 	r.Scope = strings.Join(scopes, " ")
-	r.Level, r.Least = 1, 1
-	if asked := strings.Fields(get("acr_values")); len(asked) > 0 {
-		r.Least = 2
-		for i, acr := range asked {
-			level := levelOf(acr)
-			if level == 0 {
-				return "invalid_request", "acr_values names a level that does not exist"
-			}
-			if i == 0 {
-				r.Level = level // in order of preference (OpenID Connect Core §3.1.2.1)
-			}
-			r.Least = min(r.Least, level)
-		}
-	}
-	r.Language = preferred(get("ui_locales"))
-	return "", ""
+	return r.readPerson(get)
+}
+
+// signsInFor reports whether a client may ask people to sign in for these scopes.
+func (c *client) signsInFor(scopes []string) bool {
+	return !slices.ContainsFunc(scopes, func(scope string) bool {
+		return !slices.Contains(peopleScopes, scope) || !slices.Contains(c.Scopes, scope)
+	})
 }
 
 // preferred returns vi or en, whichever comes first in a list of languages; "" when neither does.

@@ -52,8 +52,18 @@ func TestAuthorizationRefusals(t *testing.T) {
 		"scope twice":             {set("scope", "wallet wallet"), "invalid_scope"},
 		"a machine's scope":       {set("scope", "wallet results"), "invalid_scope"},
 		"an unknown scope":        {set("scope", "openid admin"), "invalid_scope"},
-		"an unknown level":        {set("acr_values", "urn:vidan:level:3"), "invalid_request"},
-		"a level among others":    {set("acr_values", acrLevel2+" phr"), "invalid_request"},
+		"an unknown level":        {set("acr_values", "urn:vidan:level:3"), unmet},
+		"an unknown prompt":       {set("prompt", "create"), "invalid_request"},
+		"none and more":           {set("prompt", "none login"), "invalid_request"},
+		"a negative age":          {set("max_age", "-1"), "invalid_request"},
+		"an age that is none":     {set("max_age", "1.5"), "invalid_request"},
+		"claims that are none":    {set("claims", "[]"), "invalid_request"},
+		"claims in two voices":    {set("claims", `{"id_token":{"acr":null,"acr":null}}`), "invalid_request"},
+		"claims of another form":  {set("claims", `{"id_token":{"acr":"urn:vidan:level:2"}}`), "invalid_request"},
+		"long claims":             {set("claims", `{"id_token":{"x":"`+strings.Repeat("x", maxClaims)+`"}}`), "invalid_request"},
+		"an essential level":      {set("claims", `{"id_token":{"acr":{"essential":true,"value":"phr"}}}`), unmet},
+		"several subjects":        {set("claims", `{"id_token":{"sub":{"values":["a","b"]}}}`), "invalid_request"},
+		"a number in the address": {set("login_hint", duNumber), "invalid_request"},
 		"long nonce":              {set("nonce", strings.Repeat("n", maxNonce+1)), "invalid_request"},
 		"nonce on two lines":      {set("nonce", "a\nb"), "invalid_request"},
 		"scope given twice":       {set("scope", "openid", "wallet"), "invalid_request"},
@@ -65,7 +75,7 @@ func TestAuthorizationRefusals(t *testing.T) {
 	for name, row := range rows {
 		params := w.params(1)
 		row.change(params)
-		cookie, _, err := w.BeginSignIn(t.Context(), params)
+		cookie, _, err := w.BeginSignIn(t.Context(), params, "192.0.2.1")
 		var back *RedirectError
 		switch {
 		case cookie != "" || err == nil:
@@ -107,7 +117,7 @@ func TestAuthorizationOfABlockedClient(t *testing.T) {
 	wrong := w.params(1)
 	wrong.Set("scope", "admin")
 	for _, params := range []url.Values{w.params(1), wrong} {
-		if _, _, err := w.BeginSignIn(t.Context(), params); !errors.Is(err, ErrUntrusted) {
+		if _, _, err := w.BeginSignIn(t.Context(), params, "192.0.2.1"); !errors.Is(err, ErrUntrusted) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -171,7 +181,8 @@ func FuzzAuthorize(f *testing.F) {
 	f.Add("redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2Fback&state=%0d%0a")
 	f.Add("redirect_uri=http%3A%2F%2F127.0.0.1%3A99999%2Fback%3Fcode%3D1&redirect_uri=x")
 	f.Add("acr_values=urn%3Avidan%3Alevel%3A2&redirect_uri=https%3A%2F%2Fapp.example%2Fback%3Fa%3Db&ui_locales=en")
-	s := &Server{issuer: testIssuer}
+	f.Add("redirect_uri=vn.vidan.app%3A%2Fback&claims=%7B%22id_token%22%3A%7B%22acr%22%3A%7B%22essential%22%3Atrue%2C%22values%22%3A%5B%22urn%3Avidan%3Alevel%3A2%22%5D%7D%7D%7D&prompt=login&max_age=0&login_hint=099193000003")
+	s := &Server{issuer: testIssuer, deployment: newDeployment(f)}
 	c := &client{clientRow: clientRow{
 		ID: "vidan-app", Profile: App, Scopes: peopleScopes,
 		RedirectURIs: []string{"vn.vidan.app:/back", "http://127.0.0.1/back", "https://app.example/back?a=b"},

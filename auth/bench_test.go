@@ -70,7 +70,7 @@ func BenchmarkPure(b *testing.B) {
 		r := request(http.MethodPost, pathToken, "", a.proof(http.MethodPost, pathToken, ""))
 		b.ReportAllocs()
 		for b.Loop() {
-			if _, err := o.checkProof(r, "", o.now()); err != nil {
+			if _, err := o.checkProof(r, "", FAPI2, o.now()); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -80,7 +80,7 @@ func BenchmarkPure(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			o.verifier.headers.InvalidateAll()
-			if _, err := o.checkProof(r, "", o.now()); err != nil {
+			if _, err := o.checkProof(r, "", FAPI2, o.now()); err != nil {
 				b.Fatal(err)
 			}
 		}

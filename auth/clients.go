@@ -21,6 +21,8 @@ type clientRow struct {
 	State        string    `json:"state"`
 	Scopes       []string  `json:"scopes"`
 	RedirectURIs []string  `json:"redirect_uris"`
+	Signed       bool      `json:"userinfo_signed"`
+	Encryption   string    `json:"encryption_jwk"` // empty: none
 	CreatedAt    time.Time `json:"created_at"`
 	MAC          []byte    `json:"mac"`
 }
@@ -32,12 +34,13 @@ func (r *clientRow) columns() *seal.Columns {
 	} else {
 		c.Text(r.Organisation)
 	}
-	return c.Text(r.Name).Text(string(r.Profile)).Text(r.State).Texts(r.Scopes).Texts(r.RedirectURIs).Time(r.CreatedAt)
+	return c.Text(r.Name).Text(string(r.Profile)).Text(r.State).Texts(r.Scopes).Texts(r.RedirectURIs).Bool(r.Signed).
+		Text(r.Encryption).Time(r.CreatedAt)
 }
 
 // into lists where the columns are scanned to.
 func (r *clientRow) into() []any {
-	return []any{&r.ID, &r.Organisation, &r.Name, &r.Profile, &r.State, &r.Scopes, &r.RedirectURIs, &r.CreatedAt, &r.MAC}
+	return []any{&r.ID, &r.Organisation, &r.Name, &r.Profile, &r.State, &r.Scopes, &r.RedirectURIs, &r.Signed, &r.Encryption, &r.CreatedAt, &r.MAC}
 }
 
 func (r *clientRow) verify(d *seal.Deployment) error {
@@ -63,7 +66,8 @@ func (c *client) key(kid string) (*clientKey, error) {
 
 const (
 	sqlClient = `
-select c.client_id, coalesce(c.organisation_id, ''), c.name, c.profile, c.state, c.scopes, c.redirect_uris, c.created_at, c.mac,
+select c.client_id, coalesce(c.organisation_id, ''), c.name, c.profile, c.state, c.scopes, c.redirect_uris, c.userinfo_signed,
+  c.encryption_jwk, c.created_at, c.mac,
   coalesce(o.sector, '')
 from clients c left join organisations o on o.organisation_id = c.organisation_id
 where c.client_id = $1`

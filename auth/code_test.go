@@ -140,7 +140,7 @@ func TestCodeRefusals(t *testing.T) {
 		"person blocked":      {sql: `update people set blocked = true`, want: "invalid_grant"},
 		"level taken back":    {sql: `update people set level = 0`, want: "invalid_grant"},
 		"session ended":       {sql: `update sessions set state = 'ended'`, want: "invalid_grant"},
-		"session over":        {sql: `update sessions set expires_at = created_at`, want: "invalid_grant"},
+		"session over":        {sql: `update sessions set expires_at = created_at`, want: "server_error"}, // by whoever: the MAC covers it
 		"client blocked":      {sql: `update clients set state = 'blocked'`, want: "invalid_client"},
 		"session raised":      {sql: `update sessions set level = 2, amr = '{pwd,pop}'`, want: "server_error"},
 		"code moved":          {sql: `update authorization_codes set redirect_uri = 'https://evil.example'`, want: "server_error"},
@@ -190,12 +190,11 @@ func TestCodeOfAConfidentialClient(t *testing.T) {
 	}
 	a := &agency{w: w.world, id: c.ID, key: newSender(t, jose.ES256, "mamnon-1"), dpop: newSender(t, jose.ES256, "")}
 	a.register(a.key)
-	params := w.params(1)
-	params.Set("client_id", c.ID)
-	params.Set("redirect_uri", uri)
-	params.Set("scope", "openid")
-	params.Del("dpop_jkt")
-	cookie, _, err := w.BeginSignIn(t.Context(), params)
+	pushing := a.pushForm(1)
+	pushing.Set("redirect_uri", uri)
+	_, _, pushed := w.postPAR(w.Server, pushing)
+	params := url.Values{"client_id": {c.ID}, "request_uri": {pushed["request_uri"].(string)}}
+	cookie, _, err := w.BeginSignIn(t.Context(), params, "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +213,7 @@ func TestCodeOfAConfidentialClient(t *testing.T) {
 	form := w.exchangeForm(u.Query().Get("code"))
 	form.Set("client_id", c.ID)
 	form.Set("redirect_uri", uri)
-	if status, body := w.post(w.Server, form, a.proof(http.MethodPost, pathToken, "")); status != http.StatusUnauthorized {
+	if status, body := w.post(w.Server, form, a.proof(http.MethodPost, pathToken, "")); status != http.StatusBadRequest || body["error"] != "invalid_client" {
 		t.Errorf("without an assertion: %d %v", status, body)
 	}
 	form.Set("client_assertion_type", assertionForm)

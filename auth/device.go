@@ -90,37 +90,7 @@ func (s *Server) Devices(ctx context.Context, g pg.Guard, vault identity.VaultID
 // EndDevice ends a device of the person: what it signs is refused from the next request on. Errors: [ErrNoDevice], those of g.
 func (s *Server) EndDevice(ctx context.Context, g pg.Guard, vault identity.VaultID, by audit.Actor, device string) error {
 	owner, id, refErr := s.openDeviceRef(device)
-	keys, err := s.people.vaults.OpenOne(ctx, s.pool, vault)
-	if err != nil {
-		return fmt.Errorf("end a device: %w", err)
-	}
-	now := s.calendar()
-	var held *credentials
-	err = pg.Exchange(ctx, s.pool,
-		func(b *pgx.Batch) error {
-			g.Queue(b)
-			b.Queue(sqlLockVault, vault)
-			held = queueCredentials(b, vault)
-			return nil
-		},
-		func(b *pgx.Batch) error {
-			if err := g.Check(); err != nil {
-				return err
-			}
-			if err := held.verify(s.deployment); err != nil {
-				return err
-			}
-			for _, row := range held.devices() {
-				if refErr == nil && owner == vault && row.ID == id {
-					row.queueEnd(b, s.deployment, now)
-					_, err := s.people.audit.Queue(b, keys, audit.Entry{Vault: vault, Kind: audit.DeviceRemoved, Actor: by}, now)
-					return err
-				}
-			}
-			return ErrNoDevice
-		})
-	if err != nil {
-		return fmt.Errorf("end a device: %w", Refused(err))
-	}
-	return nil
+	return s.endCredential(ctx, g, vault, by, func(r *credentialRow) bool {
+		return refErr == nil && owner == vault && r.ID == id && r.Kind == WayDevice
+	})
 }

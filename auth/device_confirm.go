@@ -33,13 +33,17 @@ const (
 	decisionDeny  = "deny"
 )
 
-// challenge is a sign-in that waits, as a device sees it.
+// challenge is a sign-in or a question that waits, as a device sees it.
 type challenge struct {
-	ID      string    `json:"challenge_id"`
-	Client  string    `json:"client"` // the name of the program that asked
-	At      time.Time `json:"at"`
-	Expires time.Time `json:"expires_at"`
-	Numbers []string  `json:"numbers"` // three of two digits; one is on the page
+	Kind   string `json:"kind"` // sign_in, or ciba: a question at a counter
+	ID     string `json:"challenge_id"`
+	Client string `json:"client"` // the name of the program that asked
+	// Of a question: who asks, and the request that waits in the wallet.
+	Organisation string    `json:"organisation,omitempty"`
+	Request      string    `json:"request_id,omitempty"`
+	At           time.Time `json:"at"`
+	Expires      time.Time `json:"expires_at"`
+	Numbers      []string  `json:"numbers"` // three of two digits; one is on the page
 }
 
 // deviceError is an error answer of the device endpoints.
@@ -52,6 +56,7 @@ func (e *deviceError) Error() string { return "auth: device call: " + e.code }
 
 var (
 	errDeviceRefused = &deviceError{http.StatusUnauthorized, "invalid_device"}
+	errDeviceNonce   = &deviceError{http.StatusUnauthorized, codeNonce} // to be signed again with the nonce of DPoP-Nonce
 	errNoChallenge   = &deviceError{http.StatusNotFound, "not_found"}
 	errWrongNumber   = &deviceError{http.StatusConflict, "wrong_number"}
 )
@@ -103,8 +108,12 @@ func readAssertion(w http.ResponseWriter, r *http.Request) (string, error) {
 // challenges lists what waits for the person of a device, newest first.
 func (s *Server) challenges(ctx context.Context, call *deviceCall) (any, error) {
 	var waiting []signInRow
+	var questions []backchannelRow
 	b := new(pgx.Batch)
 	call.queue(b)
+	if s.consent != nil {
+		s.queueQuestions(b, call.row.Vault, &questions)
+	}
 	b.Queue(sqlChallenges, call.row.Vault, s.now()).Query(func(rows pgx.Rows) (err error) {
 		waiting, err = pgx.CollectRows(rows, scanSignIn)
 		return err
@@ -123,18 +132,28 @@ func (s *Server) challenges(ctx context.Context, call *deviceCall) (any, error) 
 			return nil, err
 		}
 		list = append(list, challenge{
-			ID: row.Challenge.String(), Client: c.Name, At: row.CreatedAt.UTC(), Expires: row.ExpiresAt.UTC(), Numbers: s.numbers(row),
+			Kind: kindSignIn, ID: row.Challenge.String(), Client: c.Name, At: row.CreatedAt.UTC(), Expires: row.ExpiresAt.UTC(),
+			Numbers: s.numbers(row.Challenge, *row.Number),
 		})
+	}
+	for i := range questions {
+		row := &questions[i]
+		if err := row.verify(s.deployment); err != nil {
+			return nil, err
+		}
+		c, err := s.clientOf(ctx, row.Client)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s.shownQuestion(row, c.Name))
 	}
 	return map[string]any{"challenges": list}, nil
 }
 
 // numbers returns the right number among two others. They follow from the challenge, so that asking again tells nothing.
-func (s *Server) numbers(row *signInRow) []string {
-	id := row.Challenge.Bytes()
-	drawn := s.deployment.MAC("signins", new(seal.Columns).Text("numbers").UUID(id))
+func (s *Server) numbers(challenge identity.ObjectID, right int16) []string {
+	drawn := s.deployment.MAC("signins", new(seal.Columns).Text("numbers").UUID(challenge.Bytes()))
 	drawn = drawn[len(drawn)-16:]
-	right := *row.Number
 	picked := []int16{right}
 	for i := 0; len(picked) < 3; i++ {
 		n := 10 + (int16(drawn[i%12])+int16(i/12)*7)%90
@@ -156,15 +175,18 @@ func twoDigits(n int16) string { return fmt.Sprintf("%02d", n) }
 // confirm carries out what a person decided on their device.
 func (s *Server) confirm(ctx context.Context, call *deviceCall) (any, error) {
 	id, err := identity.Parse[identity.ObjectID](call.claims.Challenge)
-	if err != nil || call.claims.Decision != decisionAllow && call.claims.Decision != decisionDeny {
+	if err != nil || !slices.Contains([]string{decisionAllow, decisionDeny, decisionNever}, call.claims.Decision) {
 		return nil, &deviceError{http.StatusBadRequest, "invalid_request"}
 	}
 	row, err := s.readSignIn(ctx, sqlChallenge, id, call.row.Vault, s.now())
 	if errors.Is(err, ErrNoSignIn) {
-		return nil, errNoChallenge
+		return s.confirmQuestion(ctx, call, id)
 	}
 	if err != nil {
 		return nil, err
+	}
+	if call.claims.Decision == decisionNever {
+		return nil, &deviceError{http.StatusBadRequest, "invalid_request"} // a sign-in that nobody begins asks nobody
 	}
 	x := &SignIn{server: s, row: row}
 	to := row
@@ -179,7 +201,8 @@ func (s *Server) confirm(ctx context.Context, call *deviceCall) (any, error) {
 	b := new(pgx.Batch)
 	call.queue(b)
 	if reason == "" {
-		to.Step, to.Level, to.AMR = StepDone, 2, []string{MethodPassphrase, MethodDevice}
+		worth := reach(2, WayPassphrase, WayDevice) // only such an account is asked, and the level must still stand when the code is issued
+		to.Step, to.Level, to.AMR = StepDone, worth.level, worth.amr
 	} else {
 		to.Step, to.Level, to.AMR = StepDead, 0, []string{}
 		if err := s.queueRefusal(ctx, b, &row, reason); err != nil {
@@ -215,6 +238,8 @@ func (s *Server) writeDeviceError(w http.ResponseWriter, r *http.Request, err er
 	var known *deviceError
 	switch {
 	case errors.As(err, &known):
+	case errors.Is(err, ErrNonce):
+		known = errDeviceNonce
 	case errors.Is(err, ErrDevice), pg.Refused(err) == codeDeviceEnded:
 		known = errDeviceRefused
 	case replayed(err):
@@ -229,5 +254,6 @@ func (s *Server) writeDeviceError(w http.ResponseWriter, r *http.Request, err er
 		s.log.ErrorContext(r.Context(), "device call failed", "error", err)
 		known = &deviceError{http.StatusInternalServerError, "internal"}
 	}
+	s.offerNonce(w.Header())
 	writeJSON(w, known.status, map[string]string{"error": known.code})
 }

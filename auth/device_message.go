@@ -50,6 +50,7 @@ func (s *Server) names(row *credentialRow, kid string) bool {
 // deviceClaims are the claims of what devices sign.
 type deviceClaims struct {
 	window
+	Nonce     string `json:"nonce"`
 	Subject   string `json:"sub"`
 	Audience  string `json:"aud"`
 	ID        string `json:"jti"`
@@ -73,11 +74,11 @@ const sqlDeviceStands = `select vidan_require(exists (
 
 func (c *deviceCall) queue(b *pgx.Batch) {
 	b.Queue(sqlDeviceStands, c.row.Vault, c.row.ID, c.row.MAC)
-	person.QueueGoodStanding(b, c.row.Vault)
+	person.QueueMaySignIn(b, c.row.Vault)
 	queueProofs(b, c.id)
 }
 
-// openDeviceCall verifies a message of a registered device. Errors: [ErrDevice].
+// openDeviceCall verifies a message of a registered device. Errors: [ErrDevice]; [ErrNonce] for one that is right but for its time.
 func (s *Server) openDeviceCall(ctx context.Context, message, typ string) (*deviceCall, error) {
 	call := new(deviceCall)
 	vault, id, err := s.openDeviceRef(claimedSubject(message))
@@ -97,7 +98,7 @@ func (s *Server) openDeviceCall(ctx context.Context, message, typ string) (*devi
 	if err := call.row.verify(s.deployment); err != nil {
 		return nil, err
 	}
-	if call.row.Kind != kindDevice || call.row.State != stateActive {
+	if call.row.Kind != WayDevice || call.row.State != stateActive {
 		return nil, ErrDevice
 	}
 	payload, _, err := s.verifier.verify(message, expected{typs: []string{typ}, keys: func(kid string) (*Key, error) {
@@ -110,10 +111,14 @@ func (s *Server) openDeviceCall(ctx context.Context, message, typ string) (*devi
 		return nil, messageFault(err, ErrDevice)
 	}
 	c := &call.claims
-	if decodeClaims(payload, c) != nil || c.Audience != s.issuer || c.IssuedAt == 0 || !c.holds(s.now(), deviceLife) || c.ID == "" || len(c.ID) > maxID {
+	if decodeClaims(payload, c) != nil || c.Audience != s.issuer || c.ID == "" || len(c.ID) > maxID {
 		return nil, ErrDevice
 	}
-	call.id = newProofID("device", call.row.ID.String(), c.ID, c.Expires.time())
+	until, err := s.nonces.message(c.window, c.Nonce, deviceLife, s.now())
+	if err != nil {
+		return nil, err
+	}
+	call.id = newProofID("device", call.row.ID.String(), c.ID, until)
 	return call, nil
 }
 

@@ -2,85 +2,18 @@ package auth
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
 	"vidan/audit"
+	"vidan/delivery"
 	"vidan/identity"
 	"vidan/internal/pg"
-	"vidan/person"
+	"vidan/seal"
 )
-
-// Authority says in which right somebody adds a device. The zero value is none.
-type Authority struct {
-	vault  identity.VaultID // by a session of level 2 that was confirmed just now
-	number identity.PersonalNumber
-	code   person.Code // by an activation code, tried when the device is registered
-}
-
-// SessionAuthority is the right of a person who confirmed with another device within the last quarter of an hour. Errors: [ErrLevel].
-func (s *Server) SessionAuthority(p *Principal) (Authority, error) {
-	if p.Kind != Citizen || p.Level < 2 || s.now().Sub(p.AuthTime) > freshLevel {
-		return Authority{}, ErrLevel
-	}
-	return Authority{vault: p.Vault}, nil
-}
-
-// CodeAuthority is the right of a person with a fresh activation code, which an officer had sent to them. The code is tried by
-// [Server.RegisterDevice], and only when the number is that of the person who is signed in: nobody uses up another's tries.
-// Errors: [ErrCode] for what cannot be a number or a code.
-func (s *Server) CodeAuthority(_ context.Context, number, code identity.Private) (Authority, error) {
-	n, err := parseTyped(number)
-	if err != nil {
-		return Authority{}, ErrCode
-	}
-	c, err := person.ParseCode(code.Reveal())
-	if err != nil {
-		return Authority{}, ErrCode
-	}
-	return Authority{number: n, code: c}, nil
-}
-
-// holds reports whether an authority is for this person; by a code, it tries the code, unless the key is a device of theirs already: then
-// nothing is to be done, and a retry whose first answer was lost has used the code.
-func (s *Server) holds(ctx context.Context, right Authority, vault identity.VaultID, key *Key) (person.Activation, error) {
-	if right.number.IsZero() {
-		if right.vault != vault || vault.IsZero() {
-			return person.Activation{}, ErrLevel
-		}
-		return person.Activation{}, nil
-	}
-	id := person.NumberIdentifier(right.number)
-	b := new(pgx.Batch)
-	finding := s.people.registry.QueueFind(b, []person.Identifier{id})
-	held := queueCredentials(b, vault)
-	if err := pg.Pipeline(ctx, s.pool, b); err != nil {
-		return person.Activation{}, fmt.Errorf("register a device: %w", err)
-	}
-	found, err := finding.Result()
-	if err != nil {
-		return person.Activation{}, fmt.Errorf("register a device: %w", err)
-	}
-	if found[0].Vault != vault || vault.IsZero() {
-		return person.Activation{}, ErrCode
-	}
-	if err := held.verify(s.deployment); err != nil {
-		return person.Activation{}, err
-	}
-	if slices.ContainsFunc(held.devices(), func(d *credentialRow) bool { return d.key.thumb == key.thumb }) {
-		return person.Activation{}, nil
-	}
-	activation, err := s.people.registry.CheckActivation(ctx, id, right.code)
-	if errors.Is(err, person.ErrCode) {
-		return person.Activation{}, ErrCode
-	}
-	return activation, err
-}
 
 // NewDevice is a key that a person wants to register.
 type NewDevice struct {
@@ -104,54 +37,16 @@ func (s *Server) RegisterDevice(ctx context.Context, g pg.Guard, vault identity.
 	if err != nil {
 		return Device{}, err
 	}
-	activation, err := s.holds(ctx, right, vault, key)
-	if err != nil {
-		return Device{}, err
-	}
-	keys, err := s.people.vaults.OpenOne(ctx, s.pool, vault)
+	row, err := s.add(ctx, g, vault, adding{
+		right: right, by: by, kind: audit.DeviceAdded, notice: delivery.DeviceAdded, proofs: []proofID{id},
+		make: func(_ *seal.Keys, held *credentials, now time.Time) (*credentialRow, bool, error) {
+			return s.newDeviceRow(held, vault, key, in.Name, now)
+		},
+	})
 	if err != nil {
 		return Device{}, fmt.Errorf("register a device: %w", err)
 	}
-	now := s.calendar()
-	var held *credentials
-	var done Device
-	err = pg.Exchange(ctx, s.pool,
-		func(b *pgx.Batch) error {
-			g.Queue(b)
-			b.Queue(sqlLockVault, vault)
-			held = queueCredentials(b, vault)
-			return nil
-		},
-		func(b *pgx.Batch) error {
-			if err := g.Check(); err != nil {
-				return err
-			}
-			var again bool
-			row, again, err := s.newDeviceRow(held, vault, key, in.Name, now)
-			if err != nil {
-				return err
-			}
-			done = s.device(row)
-			if again {
-				return nil
-			}
-			queueProofs(b, id)
-			if !right.number.IsZero() {
-				if err := s.people.registry.QueueActivation(b, keys, activation, by, now); err != nil {
-					return err
-				}
-			}
-			row.queueInsert(b, s.deployment)
-			_, err = s.people.audit.Queue(b, keys, audit.Entry{Vault: vault, Kind: audit.DeviceAdded, Actor: by}, now)
-			return err
-		})
-	if err != nil {
-		if pg.Refused(err) == person.CodeUsed || errors.Is(err, person.ErrCode) {
-			return Device{}, ErrCode
-		}
-		return Device{}, fmt.Errorf("register a device: %w", Refused(err))
-	}
-	return done, nil
+	return s.device(row), nil
 }
 
 // AddDevice gives a person a device. It asks nobody and records nothing: it is for a deployment that is being set up with people in it.
@@ -218,7 +113,7 @@ func (s *Server) newDeviceRow(held *credentials, vault identity.VaultID, key *Ke
 		return nil, false, err
 	}
 	return &credentialRow{
-		Vault: vault, ID: identity.NewID[identity.CredentialID](), Kind: kindDevice, State: stateActive, Name: name, JWK: jwk, CreatedAt: now, key: key,
+		Vault: vault, ID: identity.NewID[identity.CredentialID](), Kind: WayDevice, State: stateActive, Name: name, JWK: jwk, CreatedAt: now, key: key,
 	}, false, nil
 }
 

@@ -35,11 +35,18 @@ var (
 type Directory struct {
 	pool       *pgxpool.Pool
 	deployment *seal.Deployment
+	rehearsal  bool
 }
 
 // NewDirectory returns the directory of a deployment.
 func NewDirectory(pool *pgxpool.Pool, d *seal.Deployment) *Directory {
 	return &Directory{pool: pool, deployment: d}
+}
+
+// Rehearsal returns a directory that registers agencies' clients on this machine too, under http: for a sandbox. In earnest only an app may listen
+// there (FAPI 2.0 Security Profile §5.3.2.2, RFC 8252 §7.3).
+func (d *Directory) Rehearsal() *Directory {
+	return &Directory{pool: d.pool, deployment: d.deployment, rehearsal: true}
 }
 
 // Organisation is a body that people know by name (cơ quan, tổ chức).
@@ -93,31 +100,37 @@ type Client struct {
 	Profile      Profile
 	Scopes       []string
 	RedirectURIs []string
+	// UserinfoSigned: what the client is told of people is a signed JWT. Encryption, a public JSON Web Key, has it encrypted as well.
+	UserinfoSigned bool
+	Encryption     []byte
 }
 
 // Scopes of access tokens.
 const (
-	ScopeResults   = "results"
-	ScopeConsent   = "consent"
-	ScopePrefill   = "prefill"
-	ScopeEvents    = "events"
-	ScopeRegistrar = "registrar"
-	ScopeOpenID    = "openid"
-	ScopeWallet    = "wallet"
+	ScopeResults    = "results"
+	ScopeConsent    = "consent"
+	ScopePrefill    = "prefill"
+	ScopeEvents     = "events"
+	ScopeRegistrar  = "registrar"
+	ScopeIntrospect = "introspect" // of a client that guards resources; no token has it
+	ScopeOpenID     = "openid"
+	ScopeWallet     = "wallet"
+	ScopeOffline    = "offline_access" // a refresh token (OpenID Connect Core §11)
 )
 
 var (
 	machineScopes = []string{ScopeResults, ScopeConsent, ScopePrefill, ScopeEvents, ScopeRegistrar}
-	peopleScopes  = []string{ScopeOpenID, ScopeWallet}
+	peopleScopes  = []string{ScopeOpenID, ScopeWallet, ScopeOffline}
 )
 
 const (
 	sqlInsertClient = `
-insert into clients (client_id, organisation_id, name, profile, state, scopes, redirect_uris, created_at, mac)
-values ($1, nullif($2, ''), $3, $4, 'active', $5, $6, $7, $8)`
+insert into clients (client_id, organisation_id, name, profile, state, scopes, redirect_uris, userinfo_signed, encryption_jwk, created_at, mac)
+values ($1, nullif($2, ''), $3, $4, 'active', $5, $6, $7, $8, $9, $10)`
 
 	sqlLockClient = `
-select client_id, coalesce(organisation_id, ''), name, profile, state, scopes, redirect_uris, created_at, mac
+select client_id, coalesce(organisation_id, ''), name, profile, state, scopes, redirect_uris, userinfo_signed, encryption_jwk,
+  created_at, mac
 from clients where client_id = $1 for update`
 
 	sqlSetClientState = `update clients set state = $2, mac = $3 where client_id = $1`
@@ -125,19 +138,20 @@ from clients where client_id = $1 for update`
 
 // AddClient registers a client. It can do nothing before it has a key and a mandate.
 func (d *Directory) AddClient(ctx context.Context, c Client, now time.Time) error {
-	if err := c.check(); err != nil {
+	if err := c.check(d.rehearsal); err != nil {
 		return fmt.Errorf("client %q: %w", c.ID, err)
 	}
 	row := clientRow{
 		ID: c.ID, Organisation: c.Organisation, Name: c.Name, Profile: c.Profile, State: stateActive,
-		Scopes: c.Scopes, RedirectURIs: nonNil(c.RedirectURIs), CreatedAt: now,
+		Scopes: c.Scopes, RedirectURIs: nonNil(c.RedirectURIs), Signed: c.UserinfoSigned || len(c.Encryption) != 0,
+		Encryption: string(c.Encryption), CreatedAt: now,
 	}
 	return d.insert(ctx, "client", c.ID, sqlInsertClient, row.ID, row.Organisation, row.Name, row.Profile,
-		row.Scopes, row.RedirectURIs, row.CreatedAt, d.deployment.MAC("clients", row.columns()))
+		row.Scopes, row.RedirectURIs, row.Signed, row.Encryption, row.CreatedAt, d.deployment.MAC("clients", row.columns()))
 }
 
-func (c Client) check() error {
-	known := slices.Concat(machineScopes, peopleScopes)
+func (c Client) check(rehearsal bool) error {
+	known := slices.Concat(machineScopes, peopleScopes, []string{ScopeIntrospect})
 	switch c.Profile {
 	case FAPI2, Conformance:
 	case App:
@@ -156,8 +170,13 @@ func (c Client) check() error {
 			return fmt.Errorf("scope %q: %w", scope, ErrRegistration)
 		}
 	}
+	if len(c.Encryption) != 0 {
+		if _, err := newEncrypter(string(c.Encryption)); err != nil {
+			return fmt.Errorf("encryption key: %w", ErrRegistration)
+		}
+	}
 	for _, uri := range c.RedirectURIs {
-		if !redirectable(uri, c.Profile) {
+		if !redirectable(uri, c.Profile) || c.Profile == FAPI2 && !rehearsal && !strings.HasPrefix(uri, "https:") {
 			return fmt.Errorf("redirect URI: %w", ErrRegistration)
 		}
 	}

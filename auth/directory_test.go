@@ -75,6 +75,7 @@ func TestDirectoryRefuses(t *testing.T) {
 		"redirect with a fragment":        {client(func(c *Client) { c.RedirectURIs = []string{"https://motcua.example/back#"} }), ErrRegistration},
 		"redirect to a script":            {client(func(c *Client) { c.RedirectURIs = []string{"javascript:alert(1)"} }), ErrRegistration},
 		"redirect of an app for agencies": {client(func(c *Client) { c.RedirectURIs = []string{"vn.motcua:/back"} }), ErrRegistration},
+		"redirect to the agency's desk":   {client(func(c *Client) { c.RedirectURIs = []string{"http://127.0.0.1:8123/back"} }), ErrRegistration},
 		"relative redirect":               {client(func(c *Client) { c.RedirectURIs = []string{"/back"} }), ErrRegistration},
 		"client twice":                    {client(func(c *Client) { c.ID = "motcua" }), ErrRegistered},
 		"a private key":                   {key("motcua", private), ErrRegistration},
@@ -96,9 +97,12 @@ func TestDirectoryRefuses(t *testing.T) {
 	}
 	for name, err := range map[string]error{
 		"organisation": organisation(func(*Organisation) {}),
-		"client":       client(func(c *Client) { c.RedirectURIs = []string{"https://a.example/b?c=d", "http://127.0.0.1:8123/back"} }),
-		"key":          key("motcua", public),
-		"mandate":      mandate(func(m *Mandate) { m.Rights = Rights() }),
+		"client":       client(func(c *Client) { c.RedirectURIs = []string{"https://a.example/b?c=d"} }),
+		"rehearsal": w.directory.Rehearsal().AddClient(t.Context(), Client{
+			ID: "tap-duot", Organisation: "ubnd-phuong-sen", Name: "Tập dượt", Profile: FAPI2, Scopes: []string{ScopePrefill}, RedirectURIs: []string{"http://127.0.0.1:8123/back"},
+		}, now),
+		"key":     key("motcua", public),
+		"mandate": mandate(func(m *Mandate) { m.Rights = Rights() }),
 	} {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)

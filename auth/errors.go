@@ -2,6 +2,7 @@ package auth
 
 import (
 	"errors"
+	"fmt"
 
 	"vidan/internal/pg"
 )
@@ -12,6 +13,9 @@ var (
 	ErrToken = errors.New("auth: access token not valid")
 	// ErrProof reports a DPoP proof that is missing, malformed, too old, or for another request, token or key.
 	ErrProof = errors.New("auth: DPoP proof not valid")
+	// ErrNonce reports a proof in which nothing is wrong but its time: it has to be made again with the nonce of [Server.Nonce]. It is an
+	// [ErrProof] too.
+	ErrNonce = fmt.Errorf("auth: DPoP proof needs a fresh nonce: %w", ErrProof)
 	// ErrReplay reports a proof or assertion that was used before.
 	ErrReplay = errors.New("auth: used before")
 	// ErrTokenRevoked reports a token whose session or client key has ended since.
@@ -40,19 +44,19 @@ const (
 	codeOfficer       = "officer_assertion_required"
 )
 
-// codes is in the order in which errors are tried.
-var codes = []struct {
+// problemCodes is in the order in which errors are tried.
+var problemCodes = []struct {
 	err  error
 	code string
 }{
-	{ErrReplay, codeProof}, {ErrProof, codeProof}, {ErrToken, codeToken}, {ErrTokenRevoked, codeTokenRevoked},
+	{ErrReplay, codeProof}, {ErrNonce, codeNonce}, {ErrProof, codeProof}, {ErrToken, codeToken}, {ErrTokenRevoked, codeTokenRevoked},
 	{ErrClientBlocked, codeClientBlocked}, {ErrPersonBlocked, codePersonBlocked}, {ErrMandate, codeMandate},
 	{ErrScope, codeScope}, {ErrOfficer, codeOfficer},
 }
 
 // Code returns the problem code of an error of this package, or "".
 func Code(err error) string {
-	for _, row := range codes {
+	for _, row := range problemCodes {
 		if errors.Is(err, row.err) {
 			return row.code
 		}
@@ -67,7 +71,7 @@ func Refused(err error) error {
 		return ErrReplay
 	}
 	code := pg.Refused(err)
-	for _, row := range codes {
+	for _, row := range problemCodes {
 		if row.code == code {
 			return row.err
 		}
@@ -75,12 +79,18 @@ func Refused(err error) error {
 	return err
 }
 
-// Challenge returns the WWW-Authenticate value for a 401 because of err (RFC 9449 §7.1).
+// Challenge returns the WWW-Authenticate value for a 401 because of err (RFC 9449 §7.1, RFC 9470 §3).
 func Challenge(err error) string {
 	const algs = `algs="ES256 EdDSA PS256"`
+	var step *StepUp
+	if errors.As(err, &step) {
+		return step.challenge() + ", " + algs
+	}
 	switch Code(err) {
 	case codeProof:
 		return `DPoP error="invalid_dpop_proof", ` + algs
+	case codeNonce:
+		return `DPoP error="use_dpop_nonce", ` + algs
 	case codeScope:
 		return `DPoP error="insufficient_scope", ` + algs
 	case "":

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -27,11 +29,13 @@ const (
 
 var purposes = []Purpose{TokenKeys, ReceiptKeys, PrefillKeys}
 
-// States of a signing key: published before it signs, signing, published after it signed.
+// States of a signing key: published before it signs, signing, published after it signed, published no more. From retirement on only the
+// public part is kept: nobody signs with an old key again, whatever they have opened.
 const (
-	keyNext    = "next"
-	keyActive  = "active"
-	keyRetired = "retired"
+	keyNext     = "next"
+	keyActive   = "active"
+	keyRetired  = "retired"
+	keyArchived = "archived"
 )
 
 // tokenKeyKept is how long a retired token key stays published: longer than anything it signed is believed.
@@ -42,11 +46,11 @@ var ErrSigningKeys = errors.New("auth: signing keys are not complete")
 
 const (
 	sqlInsertSigningKey = `
-insert into signing_keys (kid, purpose, state, alg, public_jwk, sealed, created_at)
-values ($1, $2, $3, $4, $5, $6, $7)`
+insert into signing_keys (kid, purpose, state, alg, public_jwk, sealed, created_at, changed_at)
+values ($1, $2, $3, $4, $5, $6, $7, $7)`
 
 	sqlSigningKeys = `
-select kid, purpose, state, sealed, retired_at from signing_keys order by created_at, kid`
+select kid, purpose, state, sealed, created_at, changed_at from signing_keys order by created_at, kid`
 
 	sqlHasSigningKeys = `select exists (select 1 from signing_keys)`
 )
@@ -81,7 +85,8 @@ func createKey(ctx context.Context, tx pgx.Tx, d *seal.Deployment, p Purpose, st
 	if err != nil {
 		return err
 	}
-	sealed, err := d.Seal(seal.Signing, signingPlace(p, public.KID()), private)
+	row := signingRow{KID: public.KID(), Purpose: p, State: state, Created: now, Changed: now}
+	sealed, err := d.Seal(seal.Signing, row.place(), private)
 	if err != nil {
 		return err
 	}
@@ -93,9 +98,10 @@ func createKey(ctx context.Context, tx pgx.Tx, d *seal.Deployment, p Purpose, st
 	return err
 }
 
-// signingPlace binds a private key to its purpose too: a row cannot be turned from one purpose to another.
-func signingPlace(p Purpose, kid string) seal.Place {
-	return seal.Place{Table: "signing_keys", Column: "sealed", Object: seal.ObjectName(string(p) + "/" + kid)}
+// place binds what is sealed to all that the row says: it cannot be turned to another purpose, brought back into use or kept in it.
+func (r *signingRow) place() seal.Place {
+	name := strings.Join([]string{string(r.Purpose), r.KID, r.State, strconv.FormatInt(r.Changed.UnixMicro(), 10)}, "/")
+	return seal.Place{Table: "signing_keys", Column: "sealed", Object: seal.ObjectName(name)}
 }
 
 // Keys holds the signing keys of the deployment, opened. It is safe for concurrent use; what it gives out changes only in Refresh.
@@ -126,18 +132,56 @@ type signingRow struct {
 	Purpose Purpose
 	State   string
 	Sealed  []byte
-	Retired *time.Time
+	Created time.Time
+	Changed time.Time // when it came into its state
+}
+
+// published reports whether others can still read the key. A token key goes when nothing that it signed is valid any more; receipts and
+// the answers of prefill are proof for as long as somebody keeps them.
+func (r *signingRow) published(now time.Time) bool {
+	return r.State != keyArchived && !(r.Purpose == TokenKeys && r.State == keyRetired && now.Sub(r.Changed) > tokenKeyKept)
+}
+
+// open opens the key: with its private part while it signs or is about to.
+func (r *signingRow) open(d *seal.Deployment) (*Key, *Signer, error) {
+	opened, err := d.Open(seal.Signing, r.place(), r.Sealed)
+	if err != nil {
+		return nil, nil, fmt.Errorf("key %s: %w", r.KID, err)
+	}
+	var key *Key
+	var signer *Signer
+	if r.State == keyNext || r.State == keyActive {
+		if signer, err = newSigner(opened); err == nil {
+			key = signer.key
+		}
+	} else {
+		key, err = ParseKey(opened)
+	}
+	if err != nil || key.kid != r.KID {
+		return nil, nil, fmt.Errorf("key %s: %w", r.KID, ErrKey)
+	}
+	return key, signer, nil
+}
+
+func readSigningKeys(ctx context.Context, from interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}) ([]signingRow, error) {
+	rows, err := from.Query(ctx, sqlSigningKeys)
+	if err != nil {
+		return nil, fmt.Errorf("read signing keys: %w", pg.Classify(err))
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[signingRow])
+	if err != nil {
+		return nil, fmt.Errorf("read signing keys: %w", pg.Classify(err))
+	}
+	return all, nil
 }
 
 // Refresh reads the keys again, so that a rotation done by another process is seen. On an error nothing changes.
 func (k *Keys) Refresh(ctx context.Context, now time.Time) error {
-	rows, err := k.pool.Query(ctx, sqlSigningKeys)
+	all, err := readSigningKeys(ctx, k.pool)
 	if err != nil {
-		return fmt.Errorf("read signing keys: %w", err)
-	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[signingRow])
-	if err != nil {
-		return fmt.Errorf("read signing keys: %w", err)
+		return err
 	}
 	set, err := k.open(all, now)
 	if err != nil {
@@ -152,18 +196,14 @@ func (k *Keys) open(rows []signingRow, now time.Time) (*keySet, error) {
 	set := &keySet{signers: map[Purpose]*Signer{}, public: map[Purpose]map[string]*Key{}}
 	published := []json.RawMessage{}
 	for _, row := range rows {
-		if row.Purpose == TokenKeys && row.State == keyRetired && row.Retired != nil && now.Sub(*row.Retired) > tokenKeyKept {
+		if !row.published(now) {
 			continue
 		}
-		private, err := k.deployment.Open(seal.Signing, signingPlace(row.Purpose, row.KID), row.Sealed)
+		key, signer, err := row.open(k.deployment)
 		if err != nil {
-			return nil, fmt.Errorf("key %s: %w", row.KID, err)
+			return nil, err
 		}
-		signer, err := newSigner(private)
-		if err != nil || signer.key.kid != row.KID {
-			return nil, fmt.Errorf("key %s: %w", row.KID, ErrKey)
-		}
-		jwk, err := signer.key.JWK()
+		jwk, err := key.JWK()
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", row.KID, err)
 		}
@@ -171,7 +211,7 @@ func (k *Keys) open(rows []signingRow, now time.Time) (*keySet, error) {
 		if set.public[row.Purpose] == nil {
 			set.public[row.Purpose] = map[string]*Key{}
 		}
-		set.public[row.Purpose][row.KID] = signer.key
+		set.public[row.Purpose][row.KID] = key
 		if row.State == keyActive {
 			if set.signers[row.Purpose] != nil {
 				return nil, fmt.Errorf("two active %s keys: %w", row.Purpose, ErrSigningKeys)

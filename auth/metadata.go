@@ -31,6 +31,14 @@ type metadata struct {
 	TokenAuthAlgorithms  []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	ProofAlgorithms      []string `json:"dpop_signing_alg_values_supported"`
 	ChallengeMethods     []string `json:"code_challenge_methods_supported,omitempty"`
+	PushEndpoint         string   `json:"pushed_authorization_request_endpoint,omitempty"` // RFC 9126 §5
+	DetailsTypes         []string `json:"authorization_details_types_supported,omitempty"` // RFC 9396 §10
+	BackchannelEndpoint  string   `json:"backchannel_authentication_endpoint,omitempty"`   // CIBA Core §4
+	BackchannelModes     []string `json:"backchannel_token_delivery_modes_supported,omitempty"`
+	BackchannelUserCode  *bool    `json:"backchannel_user_code_parameter_supported,omitempty"`
+	PushRequired         bool     `json:"require_pushed_authorization_requests"` // of every client; agencies must by their profile
+	Prompts              []string `json:"prompt_values_supported,omitempty"`
+	ClaimTypes           []string `json:"claim_types_supported,omitempty"`
 	IssuerInResponse     bool     `json:"authorization_response_iss_parameter_supported,omitempty"`
 	Subjects             []string `json:"subject_types_supported,omitempty"`
 	IDTokenAlgorithms    []string `json:"id_token_signing_alg_values_supported,omitempty"`
@@ -41,6 +49,18 @@ type metadata struct {
 	RequestParameter     bool     `json:"request_parameter_supported"`
 	RequestURIParameter  bool     `json:"request_uri_parameter_supported"` // absent would mean true
 	ServiceDocumentation string   `json:"service_documentation"`
+
+	RevokeEndpoint            string   `json:"revocation_endpoint"`
+	RevokeAuthMethods         []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevokeAuthAlgorithms      []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	IntrospectEndpoint        string   `json:"introspection_endpoint"`
+	IntrospectAuthMethods     []string `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectAuthAlgorithms  []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	IntrospectSigningAlgs     []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 §7
+	UserinfoEndpoint          string   `json:"userinfo_endpoint,omitempty"`
+	UserinfoSigningAlgorithms []string `json:"userinfo_signing_alg_values_supported,omitempty"`
+	UserinfoKeyAlgorithms     []string `json:"userinfo_encryption_alg_values_supported,omitempty"`
+	UserinfoEncryption        []string `json:"userinfo_encryption_enc_values_supported,omitempty"`
 }
 
 // documents are the metadata as they are served; openID is nil while nobody can sign in.
@@ -64,6 +84,10 @@ func (s *Server) describe() (documents, error) {
 		Scopes: machineScopes, ResponseTypes: []string{}, Grants: grants,
 		TokenAuthMethods: []string{authMethod}, TokenAuthAlgorithms: algs, ProofAlgorithms: algs,
 		ServiceDocumentation: s.issuer + "/docs",
+
+		RevokeEndpoint: s.issuer + pathRevoke, RevokeAuthMethods: []string{authMethod}, RevokeAuthAlgorithms: algs,
+		IntrospectEndpoint: s.issuer + pathIntrospect, IntrospectAuthMethods: []string{authMethod}, IntrospectAuthAlgorithms: algs,
+		IntrospectSigningAlgs: []string{"ES256"},
 	}
 	signIn := s.grants[grantAuthorizationCode] != nil
 	if signIn {
@@ -71,11 +95,23 @@ func (s *Server) describe() (documents, error) {
 		m.Scopes = slices.Concat(machineScopes, peopleScopes)
 		m.ResponseTypes, m.ResponseModes = []string{"code"}, []string{"query"}
 		m.TokenAuthMethods = []string{authMethod, "none"}
+		m.RevokeAuthMethods = m.TokenAuthMethods
+		m.UserinfoEndpoint, m.UserinfoSigningAlgorithms = s.issuer+pathUserinfo, []string{"ES256"}
+		for _, alg := range keyAgreements {
+			m.UserinfoKeyAlgorithms = append(m.UserinfoKeyAlgorithms, string(alg))
+		}
+		m.UserinfoEncryption = []string{string(contentEncryption)}
 		m.ChallengeMethods, m.IssuerInResponse = []string{"S256"}, true
+		m.PushEndpoint, m.Prompts = s.issuer+pathPAR, prompts
+		m.ClaimsParameter, m.ClaimTypes = true, []string{"normal"}
 		m.Subjects, m.IDTokenAlgorithms = []string{"pairwise"}, []string{"ES256"}
 		m.ACRs = []string{acrLevel1, acrLevel2}
 		m.Claims = []string{"iss", "sub", "aud", "exp", "iat", "nonce", "auth_time", "acr", "amr", "auth_factors_level"}
 		m.UILocales = []string{"vi", "en"}
+		if s.consent != nil {
+			m.DetailsTypes = []string{detailsType}
+			m.BackchannelEndpoint, m.BackchannelModes, m.BackchannelUserCode = s.issuer+pathBackchannel, []string{"poll"}, new(bool)
+		}
 	}
 	raw, err := json.Marshal(m)
 	if err != nil {
@@ -90,6 +126,9 @@ func (s *Server) describe() (documents, error) {
 // Routes registers the endpoints of this package. Pages and sign-in are registered elsewhere.
 func (s *Server) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+pathToken, s.serveToken)
+	mux.HandleFunc("POST "+pathRevoke, s.serveRevoke)
+	mux.HandleFunc("POST "+pathIntrospect, s.serveIntrospect)
+	mux.HandleFunc("POST "+pathOwnKeys, s.serveOwnKeys)
 	mux.HandleFunc("GET "+pathJWKS, func(w http.ResponseWriter, _ *http.Request) {
 		serveDocument(w, "application/jwk-set+json", s.keys.JWKS())
 	})
@@ -97,7 +136,13 @@ func (s *Server) Routes(mux *http.ServeMux) {
 		serveDocument(w, "application/json", s.metadata.oauth)
 	})
 	if s.people != nil {
+		mux.HandleFunc("POST "+pathPAR, s.servePAR)
+		mux.HandleFunc("GET "+pathUserinfo, s.serveUserinfo)
+		mux.HandleFunc("POST "+pathUserinfo, s.serveUserinfo)
 		s.routePeople(mux)
+		if s.consent != nil {
+			mux.HandleFunc("POST "+pathBackchannel, s.serveBackchannel)
+		}
 	}
 	if s.metadata.openID != nil {
 		mux.HandleFunc("GET "+pathOpenID, func(w http.ResponseWriter, _ *http.Request) {

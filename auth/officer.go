@@ -28,6 +28,7 @@ type officerClaims struct {
 	Post         string `json:"post"`
 	Organisation string `json:"organisation"`
 	Unit         string `json:"unit"`
+	ACR          string `json:"acr"`
 }
 
 // officerVerdict is an assertion whose signature and claims were found valid.
@@ -37,17 +38,41 @@ type officerVerdict struct {
 	thumb   string
 	within  window
 	officer audit.Officer
+	level   int
 }
 
-// Officer reads who acts at the calling organisation: a JWS by a key of the client, in the Officer-Assertion header, with iss (the
-// client), sub (a stable opaque id of the officer), name, post, organisation, unit, aud (the issuer), iat, exp and jti. The key
-// becomes part of the principal's guards made afterwards. The caller compares organisation and unit with those of the call.
+// Officer reads who acts at the calling organisation, in one of two ways, which the result tells apart (its Assurance). Signed in: the access
+// token itself says so, because the officer's own sign-in was exchanged for it (exchange.go). Asserted: a JWS by a key of the client, in the
+// Officer-Assertion header, with iss (the client), sub (a stable opaque id of the officer), name, post, organisation, unit, aud (the issuer),
+// iat, exp and jti; the key becomes part of the principal's guards made afterwards. Both at once are refused. The caller compares organisation
+// and unit with those of the call.
 //
 // Every other fault is [ErrOfficer]; errors of the database are returned as they are.
 func (s *Server) Officer(r *http.Request, p *Principal) (audit.Officer, error) {
+	officer, _, err := s.OfficerLevel(r, p)
+	return officer, err
+}
+
+// OfficerLevel is [Server.Officer] with the level of the account by which the officer signed in, as the assertion says in acr: 1, 2, or 0 where it says
+// nothing. An act that needs two officers asks for it.
+func (s *Server) OfficerLevel(r *http.Request, p *Principal) (audit.Officer, int, error) {
+	v, err := s.officer(r, p)
+	if err != nil {
+		return audit.Officer{}, 0, err
+	}
+	return v.officer, v.level, nil
+}
+
+func (s *Server) officer(r *http.Request, p *Principal) (*officerVerdict, error) {
 	header := r.Header.Values(OfficerHeader)
+	if p.token != nil && p.token.act != nil {
+		if len(header) != 0 { // two answers to one question
+			return nil, ErrOfficer
+		}
+		return s.actingOfficer(r.Context(), p)
+	}
 	if len(header) != 1 || len(header[0]) > maxToken || p.Kind != Machine {
-		return audit.Officer{}, ErrOfficer
+		return nil, ErrOfficer
 	}
 	now := s.now()
 	sum, _ := hashToken(header[0])
@@ -56,25 +81,25 @@ func (s *Server) Officer(r *http.Request, p *Principal) (audit.Officer, error) {
 	if !known {
 		var err error
 		if v, err = s.openOfficer(header[0], keys); err != nil {
-			return audit.Officer{}, err
+			return nil, err
 		}
 	}
 	if v.client != p.ClientID || !v.within.holds(now, officerLife) || v.within.IssuedAt == 0 {
-		return audit.Officer{}, ErrOfficer
+		return nil, ErrOfficer
 	}
 	if known {
 		// The key is asked for each time: an ended one verifies nothing, and the guard must know of it.
 		key, err := keys(v.kid)
 		if err != nil {
-			return audit.Officer{}, messageFault(err, ErrOfficer)
+			return nil, messageFault(err, ErrOfficer)
 		}
 		if key.thumb != v.thumb {
-			return audit.Officer{}, ErrOfficer
+			return nil, ErrOfficer
 		}
-		return v.officer, nil
+		return v, nil
 	}
 	s.officers.Set(sum, v)
-	return v.officer, nil
+	return v, nil
 }
 
 // openOfficer verifies the signature and every claim that does not depend on the time.
@@ -93,9 +118,11 @@ func (s *Server) openOfficer(assertion string, keys KeyLookup) (*officerVerdict,
 		return nil, ErrOfficer
 	case !code(c.Subject), !title(c.Post), !plainID(c.Organisation), !code(c.Unit):
 		return nil, ErrOfficer
+	case c.ACR != "" && levelOf(c.ACR) == 0:
+		return nil, ErrOfficer
 	}
 	return &officerVerdict{
-		client: c.Issuer, kid: key.kid, thumb: key.thumb, within: c.window,
+		client: c.Issuer, kid: key.kid, thumb: key.thumb, within: c.window, level: levelOf(c.ACR),
 		officer: audit.Officer{
 			ID: c.Subject, Name: name, Post: c.Post, Organisation: c.Organisation, Unit: c.Unit, Assurance: audit.Asserted,
 		},

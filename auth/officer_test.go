@@ -106,6 +106,7 @@ func TestOfficer(t *testing.T) {
 		"no organisation":       {with("organisation", nil)},
 		"no unit":               {with("unit", nil)},
 		"name as object":        {with("name", map[string]string{"full": "x"})},
+		"no such level":         {with("acr", "urn:vidan:level:9")},
 	} {
 		if _, _, err := a.officer(w.Server, token, assertions...); !errors.Is(err, ErrOfficer) {
 			t.Errorf("%s: %v", name, err)

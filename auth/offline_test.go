@@ -27,11 +27,11 @@ func newOffline(tb testing.TB) *offline {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		sealed, err := d.Seal(seal.Signing, signingPlace(p, public.KID()), private)
-		if err != nil {
+		row := signingRow{KID: public.KID(), Purpose: p, State: keyActive, Created: at, Changed: at}
+		if row.Sealed, err = d.Seal(seal.Signing, row.place(), private); err != nil {
 			tb.Fatal(err)
 		}
-		rows = append(rows, signingRow{KID: public.KID(), Purpose: p, State: keyActive, Sealed: sealed})
+		rows = append(rows, row)
 	}
 	set, err := keys.open(rows, at)
 	if err != nil {

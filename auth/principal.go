@@ -42,6 +42,7 @@ type Principal struct {
 	server *Server
 	token  *accessToken
 	proof  proofID
+	aging  bool // the proof's nonce is good, and not the newest
 
 	mu     sync.Mutex // guards what follows: the lines of one request may be verified at once
 	client *client
@@ -51,7 +52,7 @@ type Principal struct {
 // Authenticate checks the access token and the proof of a request: signatures, claims, and that the proof is made by the
 // token's key for this token, method and URL, now. It costs no round trip once the client is known to the process.
 //
-// Errors: [ErrToken], [ErrProof], or that of the database when the client had to be read.
+// Errors: [ErrToken], [ErrProof], [ErrNonce], or that of the database when the client had to be read.
 func (s *Server) Authenticate(r *http.Request) (*Principal, error) {
 	header := r.Header.Values("Authorization")
 	if len(header) != 1 {
@@ -67,13 +68,6 @@ func (s *Server) Authenticate(r *http.Request) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
-	made, err := s.checkProof(r, ath, now)
-	if err != nil {
-		return nil, err
-	}
-	if made.jkt != t.jkt {
-		return nil, ErrProof
-	}
 	c, err := s.clientOf(r.Context(), t.client)
 	if errors.Is(err, ErrNotRegistered) {
 		return nil, ErrToken
@@ -81,9 +75,16 @@ func (s *Server) Authenticate(r *http.Request) (*Principal, error) {
 	if err != nil {
 		return nil, err
 	}
+	made, err := s.checkProof(r, ath, c.Profile, now)
+	if err != nil {
+		return nil, err
+	}
+	if made.jkt != t.jkt {
+		return nil, ErrProof
+	}
 	p := &Principal{
 		Kind: Machine, ClientID: t.client, Organisation: c.Organisation, Sector: c.sector, Scopes: t.scopes,
-		server: s, client: c, token: t, proof: made.id,
+		server: s, client: c, token: t, proof: made.id, aging: made.aging,
 	}
 	if t.clientKey != "" {
 		p.kids = []string{t.clientKey}
@@ -92,6 +93,14 @@ func (s *Server) Authenticate(r *http.Request) (*Principal, error) {
 		p.Kind, p.Vault, p.Session, p.Level, p.AMR, p.AuthTime = Citizen, t.vault, t.session, t.level, t.amr, t.authTime
 	}
 	return p, nil
+}
+
+// NextNonce returns the nonce to put into the answer's DPoP-Nonce header when the one that was sent will soon be over (RFC 9449 §8.2); else "".
+func (p *Principal) NextNonce() string {
+	if !p.aging {
+		return ""
+	}
+	return p.server.Nonce()
 }
 
 // Scope returns [ErrScope] unless the token has the scope.

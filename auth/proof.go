@@ -12,26 +12,29 @@ import (
 // proofType is the typ of a DPoP proof (RFC 9449 §4.2).
 const proofType = "dpop+jwt"
 
-// proofWindow is how far iat of a proof may lie from the clock, either way (RFC 9449 §11.1).
+// proofWindow is how far iat of a proof without a nonce may lie from the clock, either way (RFC 9449 §11.1).
 const proofWindow = 60 * time.Second
 
 // proof is a DPoP proof that has been verified: the key it was made with, and its name in proof_ids.
 type proof struct {
-	jkt string
-	id  proofID
+	jkt   string
+	id    proofID
+	aging bool // it carries a nonce that is not the newest
 }
 
 type proofClaims struct {
 	window
+	Nonce     string `json:"nonce"`
 	ID        string `json:"jti"`
 	Method    string `json:"htm"`
 	URI       string `json:"htu"`
 	TokenHash string `json:"ath"`
 }
 
-// checkProof verifies the one DPoP header of a request (RFC 9449 §4.3). tokenHash is the ath it must carry; empty where no
-// access token is presented. That the proof is used for the first time is decided by inserting its id, not here.
-func (s *Server) checkProof(r *http.Request, tokenHash string, now time.Time) (proof, error) {
+// checkProof verifies the one DPoP header of a request (RFC 9449 §4.3) of a client of a profile. tokenHash is the ath it must carry; empty
+// where no access token is presented. That the proof is used for the first time is decided by inserting its id, not here. Errors:
+// [ErrProof]; [ErrNonce] when everything is right but how fresh it is.
+func (s *Server) checkProof(r *http.Request, tokenHash string, p Profile, now time.Time) (proof, error) {
 	header := r.Header.Values("DPoP")
 	if len(header) != 1 || len(header[0]) > maxProof {
 		return proof{}, ErrProof
@@ -44,18 +47,16 @@ func (s *Server) checkProof(r *http.Request, tokenHash string, now time.Time) (p
 	if decodeClaims(payload, &c) != nil || c.ID == "" || len(c.ID) > maxID || c.IssuedAt == 0 {
 		return proof{}, ErrProof
 	}
-	issued := c.IssuedAt.time()
-	switch {
-	case issued.Before(now.Add(-proofWindow)) || !c.begun(now):
-		return proof{}, ErrProof
-	case c.Expires != 0 && !now.Before(c.Expires.time()):
-		return proof{}, ErrProof
-	case c.Method != r.Method || !s.sameURI(c.URI, r.URL):
-		return proof{}, ErrProof
-	case c.TokenHash != tokenHash:
+	if c.Method != r.Method || !s.sameURI(c.URI, r.URL) || c.TokenHash != tokenHash {
 		return proof{}, ErrProof
 	}
-	return proof{jkt: key.thumb, id: newProofID("dpop", key.thumb, c.ID, issued.Add(proofWindow))}, nil
+	until, err := s.nonces.fresh(&c, p, now)
+	if err != nil {
+		return proof{}, err
+	}
+	return proof{
+		jkt: key.thumb, id: newProofID("dpop", key.thumb, c.ID, until), aging: c.Nonce != "" && c.Nonce != s.nonces.at(now).header[0],
+	}, nil
 }
 
 // sameURI compares htu with where the request went, as the outside sees it: scheme and authority are those of the issuer,

@@ -20,7 +20,7 @@ import (
 // the first use did. Ten of the sixteen slots can be in use, counted from the present minute m:
 //
 //	m-2 … m-1   clocks of several processes may differ
-//	m   … m+7   proofs live up to two minutes, assertions up to six, and again the clocks
+//	m   … m+7   proofs live up to two minutes, with a nonce up to six; assertions up to six; and again the clocks
 //	m-8 … m-3   over for everybody: emptied by TRUNCATE (RELIABILITY T14), five minutes before they are taken again
 const (
 	proofSlots   = 16

@@ -74,7 +74,7 @@ func TestNewKeyIsFound(t *testing.T) {
 	a.token(w.Server, "results")
 	a.key = newSender(t, jose.EdDSA, "motcua-2")
 	a.register(a.key)
-	if status, _ := w.post(w.Server, a.form("results"), a.proof(http.MethodPost, pathToken, "")); status != http.StatusUnauthorized {
+	if status, _ := w.post(w.Server, a.form("results"), a.proof(http.MethodPost, pathToken, "")); status != http.StatusBadRequest {
 		t.Errorf("found at once: %d", status)
 	}
 	w.clock.advance(reloadAfter)

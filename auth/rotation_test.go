@@ -28,7 +28,7 @@ func TestSlotsNeverMeet(t *testing.T) {
 		}
 		for _, apart := range []time.Duration{-2 * time.Minute, -time.Minute, 0, time.Minute} {
 			theirs := now.Add(apart)
-			for _, until := range []time.Duration{0, proofWindow, 2 * proofWindow, assertionLife, assertionLife + skew} {
+			for _, until := range []time.Duration{0, proofWindow, 2 * proofWindow, (nonceMinutes + 1) * time.Minute, assertionLife, assertionLife + skew} {
 				id := newProofID("dpop", "key", "jti", theirs.Add(until))
 				if slices.Contains(emptied, id.slot) {
 					t.Fatalf("at %v a message that ends at %v is in a slot being emptied", now, theirs.Add(until))

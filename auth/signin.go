@@ -8,13 +8,13 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/url"
 	"runtime"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"vidan/audit"
+	"vidan/auth/passkey"
 	"vidan/identity"
 	"vidan/internal/pg"
 	"vidan/person"
@@ -24,9 +24,14 @@ import (
 // Signing in. A client sends a browser with an authorization request; the request is kept as a row of signins, named by a cookie that only
 // this browser has, and moves from step to step:
 //
-//	passphrase → done                 the passphrase was right, level 1 was asked for
-//	passphrase → confirm → done       the registered device confirmed the two digits on the page: level 2
-//	any        → dead                 the code was issued; or a person said no, or picked other digits
+//	passphrase → done                        level 1 was asked for, or nothing more is there and the client is content
+//	passphrase → passkey → done              a key that verified its user needs no passphrase: level 2
+//	passphrase → choose → confirm → done     the registered device confirmed the two digits on the page: level 2
+//	             choose → code → done        a code of a code display
+//	             choose → card → done        the code of the printed card that was asked for
+//	             choose → passkey → done
+//	             where there is one way alone, choose is passed over; from each of them "another way" leads back to it
+//	any → dead                               the code was issued; or a person said no, or picked other digits
 //
 // Every move is one conditional update under the MAC of the row as it was read: two browsers, two processes or two phones that move the same
 // sign-in have one winner, and a row that somebody else wrote moves nowhere (O4).
@@ -36,6 +41,8 @@ var (
 	ErrNoSignIn = errors.New("auth: no sign-in under way")
 	// ErrMoved reports a sign-in that is no longer at the step this call was for; whoever shows it looks again.
 	ErrMoved = errors.New("auth: the sign-in moved on")
+	// ErrRequestOver reports a pushed request that is not one of this client's, is too old, or was decided.
+	ErrRequestOver = errors.New("auth: the pushed request is over")
 	// ErrLevel reports a level of the person or session below what the act needs.
 	ErrLevel = errors.New("auth: level not sufficient")
 )
@@ -44,6 +51,9 @@ const (
 	signInLife = 15 * time.Minute
 	codeMoved  = "signin_moved"
 	codeLevel  = "insufficient_level"
+
+	codeRequestOver = "request_over"
+	codeOther       = "other_person"
 )
 
 // SignInStep is where a sign-in stands.
@@ -52,7 +62,11 @@ type SignInStep string
 // The steps.
 const (
 	StepPassphrase SignInStep = "passphrase" // the person says who they are
+	StepChoose     SignInStep = "choose"     // the passphrase was right, the person chooses how to go on
 	StepConfirm    SignInStep = "confirm"    // the person's device has to confirm
+	StepCode       SignInStep = "code"       // a code of a code display is asked for
+	StepCard       SignInStep = "card"       // a code of the printed card is asked for
+	StepPasskey    SignInStep = "passkey"    // an answer of an authenticator is asked for
 	StepDone       SignInStep = "done"       // the code can be issued
 	StepDead       SignInStep = "dead"       // nothing more happens here
 )
@@ -63,7 +77,8 @@ type people struct {
 	vaults   *seal.Vaults
 	audit    *audit.Recorder
 	hasher   *hasher
-	decoy    *seal.Keys // keys of a vault that does not exist: what an attempt on nobody would be recorded with
+	passkeys passkey.Party // nil: none are offered
+	decoy    *seal.Keys    // keys of a vault that does not exist: what an attempt on nobody would be recorded with
 }
 
 // newPeople returns nil when the server is for machines alone.
@@ -79,7 +94,7 @@ func newPeople(d Deps) (*people, error) {
 		return nil, fmt.Errorf("keys for nobody: %w", err)
 	}
 	seats := size(d.Config.Hashes, runtime.NumCPU())
-	return &people{registry: d.People, vaults: d.Vaults, audit: d.Audit, hasher: newHasher(seats), decoy: decoy}, nil
+	return &people{registry: d.People, vaults: d.Vaults, audit: d.Audit, hasher: newHasher(seats), passkeys: d.Passkeys, decoy: decoy}, nil
 }
 
 // SignIn is one sign-in as it stood when it was opened. It serves one request.
@@ -99,52 +114,6 @@ func newSecret() (text string, sum digest) {
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
 	text = base64.RawURLEncoding.EncodeToString(b[:])
 	return text, sha256.Sum256([]byte(text))
-}
-
-// BeginSignIn reads an authorization request (RFC 6749 §4.1.1, RFC 7636, OpenID Connect Core §3.1.2.1) and keeps it. It returns the cookie
-// that names the sign-in, and the language that the client asked for, if any.
-//
-// Errors: [ErrUntrusted] when nobody can be told; a [*RedirectError] with where to send the browser; those of the database.
-func (s *Server) BeginSignIn(ctx context.Context, params url.Values) (Cookie, string, error) {
-	for again := false; ; again = true {
-		c, err := s.requester(ctx, params)
-		if err != nil {
-			return "", "", err
-		}
-		r, fault := s.parseAuthorization(c, params)
-		if errors.Is(fault, ErrUntrusted) {
-			return "", "", fault
-		}
-		cookie := Cookie("")
-		b := new(pgx.Batch)
-		b.Queue(sqlPublicState, c.ID, c.MAC)
-		if fault == nil {
-			cookie = s.queueSignIn(b, c.ID, r)
-		}
-		err = pg.Pipeline(ctx, s.pool, b)
-		switch {
-		case err == nil:
-			return cookie, r.Language, fault
-		case pg.Refused(err) == codeClientChanged && !again:
-			s.clients.entries.Invalidate(c.ID)
-			continue
-		case pg.Refused(err) == codeClientBlocked:
-			return "", "", ErrUntrusted
-		}
-		return "", "", fmt.Errorf("begin sign-in for client %q: %w", c.ID, err)
-	}
-}
-
-// requester is the client that a request names.
-func (s *Server) requester(ctx context.Context, params url.Values) (*client, error) {
-	if len(params["client_id"]) != 1 {
-		return nil, ErrUntrusted
-	}
-	c, err := s.clientOf(ctx, params.Get("client_id"))
-	if errors.Is(err, ErrNotRegistered) {
-		return nil, ErrUntrusted
-	}
-	return c, err
 }
 
 // OpenSignIn reads the sign-in that a cookie names. Errors: [ErrNoSignIn].
@@ -198,8 +167,18 @@ func (x *SignIn) Holds(token string) bool {
 	return subtle.ConstantTimeCompare([]byte(token), []byte(x.Token())) == 1
 }
 
-// Cancel ends the sign-in and returns where the client is told of it. Errors: [ErrMoved].
+// Cancel ends the sign-in and returns where the client is told of it. Errors: [ErrMoved], [ErrRequestOver].
 func (x *SignIn) Cancel(ctx context.Context) (string, error) {
+	return x.end(ctx, errorDenied, "the person did not sign in")
+}
+
+// Unmet ends a sign-in that cannot reach the level the client asked for, and says so (RFC 9470 §5). Errors: as of Cancel.
+func (x *SignIn) Unmet(ctx context.Context) (string, error) {
+	return x.end(ctx, unmet, "the person cannot sign in with this level")
+}
+
+// end tells the client that there will be no code.
+func (x *SignIn) end(ctx context.Context, code, description string) (string, error) {
 	if x.Complete() {
 		return "", ErrMoved
 	}
@@ -207,20 +186,25 @@ func (x *SignIn) Cancel(ctx context.Context) (string, error) {
 	to.Step, to.Challenge, to.Number, to.Level, to.AMR = StepDead, identity.ObjectID{}, nil, 0, []string{}
 	b := new(pgx.Batch)
 	x.queueMove(b, &to)
+	x.queueDecision(b)
 	if err := x.send(ctx, b); err != nil {
 		return "", err
 	}
-	return x.server.refuse(x.row.Request, errorDenied, "the person did not sign in").URL, nil
+	return x.server.refuse(x.row.Request, code, description).URL, nil
 }
 
-// Again begins anew with the same request, after a sign-in that died. Errors: [ErrMoved] when this one has not died or ended well.
+// Again begins anew with the same request, after a sign-in that died. Errors: [ErrMoved] when this one has not died or ended well,
+// [ErrRequestOver] when another sign-in decided the pushed request.
 func (x *SignIn) Again(ctx context.Context) (Cookie, error) {
 	if x.row.Step != StepDead || x.Complete() {
 		return "", ErrMoved
 	}
 	b := new(pgx.Batch)
 	b.Queue(sqlPublicState, x.client.ID, x.client.MAC)
-	cookie := x.server.queueSignIn(b, x.client.ID, x.row.Request)
+	if x.row.Pushed != nil {
+		b.Queue(sqlPushedOpen, x.row.Pushed)
+	}
+	cookie := x.server.queueSignIn(b, x.client.ID, x.row.Request, x.row.Pushed)
 	return cookie, x.send(ctx, b)
 }
 
@@ -230,6 +214,12 @@ func (x *SignIn) send(ctx context.Context, b *pgx.Batch) error {
 	switch pg.Refused(err) {
 	case codeMoved:
 		return ErrMoved
+	case codeRequestOver:
+		return ErrRequestOver
+	case codeOther:
+		return errOtherPerson
+	case codeCredentialUsed:
+		return errCredentialUsed
 	case codeLevel:
 		return ErrLevel
 	case codeClientBlocked:

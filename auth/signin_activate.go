@@ -22,7 +22,7 @@ type Activation struct {
 }
 
 // Activate uses the one-time code that was sent to a person and gives them the passphrase they chose; one they had ends with everything
-// that was signed in by it.
+// that was signed in by it. The code of a recovery ends every way into the account that there was.
 //
 // Errors: [ErrCode] for a number or code that is not right, whichever; [ErrPassphrase]; [ErrPersonBlocked]; [ErrBusy]; [*Throttled].
 func (s *Server) Activate(ctx context.Context, a Activation) error {
@@ -60,7 +60,7 @@ func (s *Server) Activate(ctx context.Context, a Activation) error {
 	if err != nil {
 		return fmt.Errorf("activate: %w", err)
 	}
-	err = s.replacePassphrase(ctx, right.Vault(), hash, func(b *pgx.Batch) error {
+	err = s.replacePassphrase(ctx, right.Vault(), hash, right.Recovers(), func(b *pgx.Batch) error {
 		charged.queueRefund(b)
 		return s.people.registry.QueueActivation(b, keys, right, audit.Actor{Vault: right.Vault()}, s.calendar())
 	})

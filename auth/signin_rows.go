@@ -19,6 +19,7 @@ type signInRow struct {
 	Hash      []byte
 	Client    string
 	Request   signInRequest
+	Pushed    []byte           // hash of the pushed request; nil when the browser brought the request itself
 	Vault     identity.VaultID // zero before the passphrase was right
 	Step      SignInStep
 	Challenge identity.ObjectID // zero unless a device was asked
@@ -30,11 +31,11 @@ type signInRow struct {
 	MAC       []byte
 }
 
-const signInColumns = `signin_hash, client_id, request, vault_id, step, challenge_id, number, level, amr, created_at, expires_at, mac`
+const signInColumns = `signin_hash, client_id, request, pushed_hash, vault_id, step, challenge_id, number, level, amr, created_at, expires_at, mac`
 
 const (
-	sqlInsertSignIn = `insert into signins (signin_hash, client_id, request, step, created_at, expires_at, mac)
-  values ($1, $2, $3, 'passphrase', $4, $5, $6)`
+	sqlInsertSignIn = `insert into signins (signin_hash, client_id, request, pushed_hash, step, created_at, expires_at, mac)
+  values ($1, $2, $3, $4, 'passphrase', $5, $6, $7)`
 
 	sqlSignIn = `select ` + signInColumns + ` from signins where signin_hash = $1 and expires_at > $2`
 
@@ -56,7 +57,7 @@ func (r *signInRow) columns() *seal.Columns {
 	if err != nil {
 		panic("auth: a request does not marshal") // strings and numbers
 	}
-	c := new(seal.Columns).Bytes(r.Hash).Text(r.Client).Bytes(request).UUID(r.Vault.Bytes()).Text(string(r.Step)).UUID(r.Challenge.Bytes())
+	c := new(seal.Columns).Bytes(r.Hash).Text(r.Client).Bytes(request).Bytes(r.Pushed).UUID(r.Vault.Bytes()).Text(string(r.Step)).UUID(r.Challenge.Bytes())
 	if r.Number == nil {
 		c.Null()
 	} else {
@@ -66,17 +67,17 @@ func (r *signInRow) columns() *seal.Columns {
 }
 
 // queueSignIn stores a request and returns the cookie that names it.
-func (s *Server) queueSignIn(b *pgx.Batch, client string, r signInRequest) Cookie {
+func (s *Server) queueSignIn(b *pgx.Batch, client string, r signInRequest, pushed []byte) Cookie {
 	secret, sum := newSecret()
 	now := s.now()
-	row := signInRow{Hash: sum[:], Client: client, Request: r, Step: StepPassphrase, CreatedAt: now, ExpiresAt: now.Add(signInLife)}
-	b.Queue(sqlInsertSignIn, row.Hash, client, r, now, row.ExpiresAt, s.deployment.MAC("signins", row.columns()))
+	row := signInRow{Hash: sum[:], Client: client, Request: r, Pushed: pushed, Step: StepPassphrase, CreatedAt: now, ExpiresAt: now.Add(signInLife)}
+	b.Queue(sqlInsertSignIn, row.Hash, client, r, pushed, now, row.ExpiresAt, s.deployment.MAC("signins", row.columns()))
 	return Cookie(secret)
 }
 
 func scanSignIn(row pgx.CollectableRow) (signInRow, error) {
 	var r signInRow
-	err := row.Scan(&r.Hash, &r.Client, &r.Request, &r.Vault, &r.Step, &r.Challenge, &r.Number, &r.Level, &r.AMR, &r.CreatedAt, &r.ExpiresAt, &r.MAC)
+	err := row.Scan(&r.Hash, &r.Client, &r.Request, &r.Pushed, &r.Vault, &r.Step, &r.Challenge, &r.Number, &r.Level, &r.AMR, &r.CreatedAt, &r.ExpiresAt, &r.MAC)
 	return r, err
 }
 

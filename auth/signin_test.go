@@ -46,14 +46,15 @@ func TestVerdicts(t *testing.T) {
 		{name: "level 1", level: 2, acr: acrLevel1, want: Accepted, step: StepDone},
 		{name: "level 1 without acr_values", level: 1, want: Accepted, step: StepDone},
 		{name: "level 2 with a phone", level: 2, device: true, acr: acrLevel2, want: Accepted, step: StepConfirm, history: "signin failed confirmation_asked"},
-		{name: "level 2 without a phone", level: 2, acr: acrLevel2, want: NeedsDevice, step: StepPassphrase, history: "signin refused no_device"},
+		{name: "level 2 without a phone", level: 2, acr: acrLevel2, want: NeedsWay, step: StepPassphrase, history: "signin refused no_second_factor"},
 		{name: "level 2 on an account of level 1", level: 1, device: true, acr: acrLevel2, want: NeedsLevel, step: StepPassphrase, history: "signin refused insufficient_level"},
 		{name: "level 2 if possible", level: 1, device: true, acr: acrLevel2 + " " + acrLevel1, want: Accepted, step: StepDone},
 		{name: "level 2 if possible, with a phone", level: 2, device: true, acr: acrLevel2 + " " + acrLevel1, want: Accepted, step: StepConfirm, history: "signin failed confirmation_asked"},
 		{name: "wrong", level: 2, typed: "sai rồi nhé", want: Wrong, step: StepPassphrase, history: "signin refused passphrase"},
 		{name: "nothing typed", level: 2, typed: " ", want: Wrong, step: StepPassphrase, history: "signin refused passphrase"},
 		{name: "blocked", level: 2, sql: `update people set blocked = true`, want: AccountClosed, step: StepPassphrase, history: "signin refused person_blocked"},
-		{name: "death reported", level: 2, sql: `update people set life = 'death_reported'`, want: AccountClosed, step: StepPassphrase, history: "signin refused person_blocked"},
+		{name: "death reported", level: 2, device: true, acr: acrLevel2, sql: `update people set life = 'death_reported'`, want: Accepted, step: StepConfirm, history: "signin failed confirmation_asked"},
+		{name: "dead", level: 2, sql: `update people set life = 'dead'`, want: AccountClosed, step: StepPassphrase, history: "signin refused person_blocked"},
 		{name: "blocked and wrong", level: 2, sql: `update people set blocked = true`, typed: "sai rồi nhé", want: Wrong, step: StepPassphrase, history: "signin refused passphrase"},
 		{name: "no passphrase", level: 2, sql: `update credentials set state = 'ended'`, want: Wrong, step: StepPassphrase, history: "signin refused passphrase"},
 	}
@@ -67,7 +68,7 @@ func TestVerdicts(t *testing.T) {
 			}
 			params := w.params(1)
 			params.Set("acr_values", row.acr)
-			cookie, _, err := w.BeginSignIn(t.Context(), params)
+			cookie, _, err := w.BeginSignIn(t.Context(), params, "192.0.2.1")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +148,9 @@ func (c *watched) Write(p []byte) (int, error) {
 func TestUnknownNumberLooksLikeWrongPassphrase(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
-	w.du(2, true)
+	d := w.du(2, true)
+	w.card(d)
+	w.display(d)
 	const bare = "099090000002"
 	w.enrol(bare, 1)
 	var seen statements
@@ -179,7 +182,7 @@ func TestFinishOnce(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	w.du(2, false)
-	cookie, _, err := w.BeginSignIn(t.Context(), w.params(1))
+	cookie, _, err := w.BeginSignIn(t.Context(), w.params(1), "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +257,7 @@ func TestO4_SignInsAreBelievedWithTheirMAC(t *testing.T) {
 			w := newTown(t)
 			w.du(2, true)
 			w.agency("motcua")
-			cookie, _, err := w.BeginSignIn(t.Context(), w.params(1))
+			cookie, _, err := w.BeginSignIn(t.Context(), w.params(1), "192.0.2.1")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -305,7 +308,7 @@ func TestCancelAndAgain(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
 	w.du(2, false)
-	cookie, _, err := w.BeginSignIn(t.Context(), w.params(1))
+	cookie, _, err := w.BeginSignIn(t.Context(), w.params(1), "192.0.2.1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -373,7 +376,7 @@ func TestP2_FinishCutOff(t *testing.T) {
 			w := newTown(t)
 			w.du(2, false)
 			s := w.peopled(w.db.FailOn(t, when, "authorization_codes"))
-			cookie, _, err := s.BeginSignIn(t.Context(), w.params(1))
+			cookie, _, err := s.BeginSignIn(t.Context(), w.params(1), "192.0.2.1")
 			if err != nil {
 				t.Fatal(err)
 			}

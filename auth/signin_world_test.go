@@ -68,7 +68,7 @@ func (w *town) peopled(pool *pgxpool.Pool) *Server {
 	}
 	s, err := New(Deps{
 		Pool: pool, Deployment: w.deployment, Keys: keys, Issuer: testIssuer, Now: w.clock.now, Logger: slog.New(slog.NewJSONHandler(w.logs, nil)),
-		People: registry, Vaults: vaults, Audit: record, Config: Config{Hashes: 8},
+		People: registry, Vaults: vaults, Audit: record, Consent: w.ledger(pool, vaults, record, registry, keys), Config: Config{Hashes: 8},
 	})
 	if err != nil {
 		w.tb.Fatal(err)
@@ -146,7 +146,7 @@ func (w *town) params(level int) url.Values {
 
 func (w *town) begin(s *Server, level int) *SignIn {
 	w.tb.Helper()
-	cookie, _, err := s.BeginSignIn(w.tb.Context(), w.params(level))
+	cookie, _, err := s.BeginSignIn(w.tb.Context(), w.params(level), "192.0.2.1")
 	if err != nil {
 		w.tb.Fatal(err)
 	}
@@ -235,7 +235,7 @@ func (w *town) waiting(d du) []map[string]any {
 // asked is a sign-in of level 2 whose passphrase was right.
 func (w *town) asked(d du) (cookie Cookie, x *SignIn) {
 	w.tb.Helper()
-	cookie, _, err := w.BeginSignIn(w.tb.Context(), w.params(2))
+	cookie, _, err := w.BeginSignIn(w.tb.Context(), w.params(2), "192.0.2.1")
 	if err != nil {
 		w.tb.Fatal(err)
 	}

@@ -222,8 +222,9 @@ func TestO4_AlteredSigningKeys(t *testing.T) {
 		"kid moved":      `update signing_keys set kid = 'x' where purpose = 'token'`,
 		"seal replaced":  `update signing_keys s set sealed = (select sealed from signing_keys where purpose = 'receipt') where purpose = 'token'`,
 		"seal damaged":   `update signing_keys set sealed = set_byte(sealed, 40, get_byte(sealed, 40) # 1) where purpose = 'token'`,
+		"kept in use":    `update signing_keys set changed_at = changed_at + interval '1 year' where purpose = 'token'`,
 		"none active":    `update signing_keys set state = 'next' where purpose = 'token'`,
-		"added, no seal": `insert into signing_keys (kid, purpose, state, alg, public_jwk, sealed, created_at) select 'x', purpose, 'retired', alg, public_jwk, '', created_at from signing_keys where purpose = 'token'`,
+		"added, no seal": `insert into signing_keys (kid, purpose, state, alg, public_jwk, sealed, created_at, changed_at) select 'x', purpose, 'retired', alg, public_jwk, '', created_at, created_at from signing_keys where purpose = 'token'`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -20,8 +20,9 @@ import (
 // unread, also the right one, until its block is over; what is refused unread is not counted.
 //
 // Nobody can shut another person out of what is already theirs. A browser in which the person has signed in before carries a sealed
-// cookie and has a lane of its own: what strangers do to the account, from whatever address, does not count there. And a registered
-// device's confirmation is not throttled at all: it stands on a signature, which is not guessed.
+// cookie and has a lane of its own: what strangers do to the account, from whatever address, does not count there. What a registered device
+// or a passkey signs is not throttled at all: it stands on a signature, which is not guessed. Codes of displays and cards have lanes apart from
+// those of the passphrase, and a browser in which a sign-in of level 2 has ended has one of its own there too.
 type lane struct {
 	bucket []byte
 	limit  int           // failures within window
@@ -32,11 +33,14 @@ type lane struct {
 
 // The limits. An account withstands 100 guesses a day from all addresses together, then one every 15 minutes (NIST SP 800-63B-4 §3.2.2).
 const (
-	pairLimit, pairWindow, pairBlock          = 5, 15 * time.Minute, 15 * time.Minute   // account and address
-	browserLimit                              = 10                                      // account and known browser
-	accountLimit, accountWindow, accountBlock = 100, 24 * time.Hour, 15 * time.Minute   // account
-	addressLimit, addressWindow, addressBlock = 100, 15 * time.Minute, 15 * time.Minute // address: many people may share one
-	clientLimit, clientWindow, clientBlock    = 5000, 15 * time.Minute, time.Minute     // client
+	pairLimit, pairWindow, pairBlock          = 5, 15 * time.Minute, 15 * time.Minute      // account and address
+	browserLimit                              = 10                                         // account and known browser
+	accountLimit, accountWindow, accountBlock = 100, 24 * time.Hour, 15 * time.Minute      // account
+	addressLimit, addressWindow, addressBlock = 100, 15 * time.Minute, 15 * time.Minute    // address: many people may share one
+	clientLimit, clientWindow, clientBlock    = 5000, 15 * time.Minute, time.Minute        // client
+	globalLimit, globalWindow, globalBlock    = 20_000, 15 * time.Minute, 10 * time.Second // all together, but known browsers
+	factorLimit, factorWindow, factorBlock    = 20, 24 * time.Hour, 15 * time.Minute       // codes of an account: six digits, three of which may be right at a time
+	beginLimit, beginWindow, beginBlock       = 3000, 15 * time.Minute, time.Minute        // sign-ins begun by an address
 )
 
 // Throttled is the error of an attempt that was refused unread.
@@ -92,6 +96,22 @@ func (s *Server) lanes(account []byte, client, address string, browser []byte) [
 		{account, accountLimit, accountWindow, accountBlock, false},
 		{s.bucket("address", []byte(address)), addressLimit, addressWindow, addressBlock, false},
 		{s.bucket("client", []byte(client)), clientLimit, clientWindow, clientBlock, false},
+		{s.bucket("global"), globalLimit, globalWindow, globalBlock, false},
+	})
+}
+
+// factorLanes of a code that is typed after a right passphrase. browser is the id of a browser that is known for second factors, or nil.
+func (s *Server) factorLanes(vault identity.VaultID, client, address string, browser []byte) []lane {
+	of := vault.Bytes()
+	if browser != nil {
+		return []lane{{s.bucket("factor-browser", of[:], browser), browserLimit, pairWindow, pairBlock, true}}
+	}
+	return sorted([]lane{
+		{s.bucket("factor-pair", of[:], []byte(address)), pairLimit, pairWindow, pairBlock, true},
+		{s.bucket("factor", of[:]), factorLimit, factorWindow, factorBlock, false},
+		{s.bucket("address", []byte(address)), addressLimit, addressWindow, addressBlock, false},
+		{s.bucket("client", []byte(client)), clientLimit, clientWindow, clientBlock, false},
+		{s.bucket("global"), globalLimit, globalWindow, globalBlock, false},
 	})
 }
 
@@ -101,6 +121,11 @@ func (s *Server) activationLanes(account []byte, address string) []lane {
 		{s.bucket("activate-pair", account, []byte(address)), pairLimit, pairWindow, pairBlock, true},
 		{s.bucket("activate-address", []byte(address)), addressLimit, addressWindow, addressBlock, false},
 	})
+}
+
+// beginLanes are those of requests that anybody can send: each leaves a row. A town hall, a school or a mobile network shares one address.
+func (s *Server) beginLanes(address string) []lane {
+	return []lane{{s.bucket("begin", []byte(address)), beginLimit, beginWindow, beginBlock, false}}
 }
 
 // sorted is the one order in which lanes are locked.

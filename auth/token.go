@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -40,11 +41,16 @@ type exchange struct {
 
 // tokenAnswer is the successful answer (RFC 6749 §5.1, RFC 9449 §5).
 type tokenAnswer struct {
-	AccessToken string `json:"access_token"`
-	TokenType   string `json:"token_type"`
-	ExpiresIn   int    `json:"expires_in"`
-	Scope       string `json:"scope"`
-	IDToken     string `json:"id_token,omitempty"`
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int    `json:"expires_in"`
+	Scope        string `json:"scope"`
+	IDToken      string `json:"id_token,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	// Details: what was granted (RFC 9396 §7).
+	Details []toldDetails `json:"authorization_details,omitempty"`
+	// IssuedType is what an exchange gave (RFC 8693 §2.2.1).
+	IssuedType string `json:"issued_token_type,omitempty"`
 }
 
 // answerWith builds the answer around an access token.
@@ -130,10 +136,19 @@ func (s *Server) token(r *http.Request, form url.Values) (tokenAnswer, error) {
 
 // exchange verifies client and proof. The assertion comes first: whoever has no key is refused after one verification.
 func (s *Server) exchange(r *http.Request, form url.Values) (*exchange, error) {
+	x, err := s.authenticated(r.Context(), form)
+	if err != nil {
+		return nil, err
+	}
+	return x, s.prove(x, r)
+}
+
+// authenticated verifies the client of a form: by its assertion, or by nothing but its name where it is public.
+func (s *Server) authenticated(ctx context.Context, form url.Values) (*exchange, error) {
 	now := s.now()
 	x := &exchange{form: form, now: now}
 	if id := form.Get("client_id"); id != "" && !form.Has("client_assertion") && !form.Has("client_assertion_type") {
-		c, err := s.clientOf(r.Context(), id)
+		c, err := s.clientOf(ctx, id)
 		if err != nil {
 			return nil, clientFault(err)
 		}
@@ -142,18 +157,26 @@ func (s *Server) exchange(r *http.Request, form url.Values) (*exchange, error) {
 		}
 		x.client = c
 	} else {
-		by, err := s.assertClient(r.Context(), form, now)
+		by, err := s.assertClient(ctx, form, now)
 		if err != nil {
 			return nil, err
 		}
 		x.client, x.key, x.ids = by.client, by.key, []proofID{by.id}
 	}
-	made, err := s.checkProof(r, "", now)
-	if err != nil {
-		return nil, &tokenError{http.StatusBadRequest, codeProof, "a fresh DPoP proof for this request is needed"}
+	return x, nil
+}
+
+// prove verifies the proof of a request whose client is known.
+func (s *Server) prove(x *exchange, r *http.Request) error {
+	made, err := s.checkProof(r, "", x.client.Profile, x.now)
+	switch {
+	case errors.Is(err, ErrNonce):
+		return &tokenError{http.StatusBadRequest, codeNonce, "repeat the request with the nonce of DPoP-Nonce in the proof"}
+	case err != nil:
+		return &tokenError{http.StatusBadRequest, codeProof, "a fresh DPoP proof for this request is needed"}
 	}
 	x.proof, x.ids = made, append(x.ids, made.id)
-	return x, nil
+	return nil
 }
 
 func (x *exchange) queueState(b *pgx.Batch) {
@@ -187,6 +210,9 @@ func (s *Server) clientCredentials(_ context.Context, x *exchange) (step, error)
 	scope, err := x.scope(machineScopes)
 	if err != nil {
 		return step{}, err
+	}
+	if x.form.Get(detailsParam) != "" {
+		return step{}, wrongDetails("a machine's own token has no details")
 	}
 	return step{answer: func() (tokenAnswer, error) {
 		token, err := s.mint(accessClaims{

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"vidan/internal/pg"
 )
@@ -24,8 +26,10 @@ type tokenError struct {
 
 func (e *tokenError) Error() string { return "auth: token request: " + e.code }
 
+// invalidClient is a client that did not prove itself. A 401 would need a challenge (RFC 9110 §15.5.2), and client libraries show a challenge
+// in place of the error; RFC 6749 §5.2 asks for one only of those who tried with an Authorization header.
 func invalidClient(description string) *tokenError {
-	return &tokenError{http.StatusUnauthorized, "invalid_client", description}
+	return &tokenError{http.StatusBadRequest, "invalid_client", description}
 }
 
 func invalidRequest(description string) *tokenError {
@@ -42,6 +46,7 @@ func clientFault(err error) error {
 
 // serveToken is POST /oauth/token.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
+	s.offerNonce(w.Header())
 	form, err := readForm(w, r)
 	if err != nil {
 		s.writeTokenError(w, r, err)
@@ -64,7 +69,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		return nil, invalidRequest("parameters belong into the body")
 	}
 	if len(r.Header.Values("Authorization")) != 0 {
-		return nil, invalidClient("clients authenticate with " + authMethod + " in the body")
+		return nil, &tokenError{http.StatusUnauthorized, "invalid_client", "clients authenticate with " + authMethod + " in the body"}
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 	if err != nil {
@@ -89,8 +94,12 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 // writeTokenError answers err. What is not a fault of the request is logged and told as such, without detail.
 func (s *Server) writeTokenError(w http.ResponseWriter, r *http.Request, err error) {
 	var known *tokenError
+	var wait *Throttled
 	switch {
 	case errors.As(err, &known):
+	case errors.As(err, &wait):
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.RetryAfter.Seconds()))))
+		known = &tokenError{http.StatusTooManyRequests, "temporarily_unavailable", "too many requests from this address"}
 	case pg.Transient(err), errors.Is(err, pg.ErrOutcomeUnknown):
 		s.log.WarnContext(r.Context(), "token request not served", "error", err)
 		w.Header().Set("Retry-After", "1")

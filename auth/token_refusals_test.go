@@ -97,7 +97,7 @@ func TestTokenRefuses(t *testing.T) {
 		{"two proofs", a.form("results"), []string{a.proof("POST", pathToken, ""), a.proof("POST", pathToken, "")}, codeProof},
 		{"proof for another URL", a.form("results"), []string{a.proof("POST", "/v1/results", "")}, codeProof},
 		{"proof for another method", a.form("results"), []string{a.proof("GET", pathToken, "")}, codeProof},
-		{"old proof", a.form("results"), []string{proof(func(c map[string]any) { c["iat"] = now.Add(-2 * time.Minute).Unix() })}, codeProof},
+		{"old proof", a.form("results"), []string{proof(func(c map[string]any) { c["iat"] = now.Add(-2 * time.Minute).Unix() })}, codeNonce},
 		{"proof for a token", a.form("results"), []string{a.proof("POST", pathToken, "x")}, codeProof},
 	}
 	for _, row := range rows {
@@ -105,11 +105,7 @@ func TestTokenRefuses(t *testing.T) {
 			row.proof = []string{a.proof(http.MethodPost, pathToken, "")}
 		}
 		status, body := w.post(w.Server, row.form, row.proof...)
-		wantStatus := http.StatusBadRequest
-		if row.want == client {
-			wantStatus = http.StatusUnauthorized
-		}
-		if status != wantStatus || body["error"] != row.want {
+		if status != http.StatusBadRequest || body["error"] != row.want {
 			t.Errorf("%s: %d %v, want %s", row.name, status, body, row.want)
 		}
 	}

@@ -220,6 +220,12 @@ func (w *world) post(s *Server, form url.Values, proofs ...string) (int, map[str
 }
 
 func (w *world) send(s *Server, r *http.Request) (int, map[string]any) {
+	status, _, body := w.serve(s, r)
+	return status, body
+}
+
+// serve is send with the header of the answer.
+func (w *world) serve(s *Server, r *http.Request) (int, http.Header, map[string]any) {
 	mux := http.NewServeMux()
 	s.Routes(mux)
 	answer := httptest.NewRecorder()
@@ -230,7 +236,7 @@ func (w *world) send(s *Server, r *http.Request) (int, map[string]any) {
 			w.tb.Errorf("answer is not JSON: %v", err)
 		}
 	}
-	return answer.Code, body
+	return answer.Code, answer.Header(), body
 }
 
 // token gets an access token, which must work.
@@ -270,17 +276,20 @@ func (w *world) citizen(client string, level int) (identity.VaultID, identity.Se
 	w.tb.Helper()
 	vault, session := identity.NewVaultID(), identity.NewID[identity.SessionID]()
 	now := w.clock.now()
+	amr := []string{MethodPassphrase}
+	if level == 2 {
+		amr = append(amr, MethodDevice)
+	}
+	row := sessionRow{
+		Vault: vault, ID: session, Client: client, Level: level, AMR: amr, Scope: "openid wallet", AuthTime: now, ExpiresAt: now.Add(time.Hour),
+	}
 	for _, row := range []struct {
 		sql  string
 		args []any
 	}{
 		{`insert into vaults (vault_id, created_at) values ($1, $2)`, []any{vault, now}},
 		{`insert into people (vault_id, level, kind, sealed_profile, created_at, changed_at) values ($1, 2, 'citizen', '', $2, $2)`, []any{vault, now}},
-		{
-			`insert into sessions (vault_id, session_id, client_id, level, amr, auth_time, expires_at, created_at)
-			values ($1, $2, $3, $4, '{pwd}', $5, $6, $5)`,
-			[]any{vault, session, client, level, now, now.Add(time.Hour)},
-		},
+		{sqlInsertSession, []any{vault, session, client, level, amr, row.Scope, now, row.ExpiresAt, w.deployment.MAC("sessions", row.columns())}},
 	} {
 		if _, err := w.pool.Exec(w.tb.Context(), row.sql, row.args...); err != nil {
 			w.tb.Fatal(err)

@@ -60,6 +60,8 @@ type operation struct {
 func operations() []operation {
 	return []operation{
 		{name: "token", prepare: (*world).tokens},
+		{name: "token_refresh", prepare: (*world).refreshes},
+		{name: "introspect", prepare: (*world).introspections},
 		{name: "store", prepare: (*world).results, follows: true},
 		{name: "read", prepare: (*world).readings},
 		{name: "prefill", prepare: (*world).forms},

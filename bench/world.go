@@ -33,6 +33,7 @@ type world struct {
 	http    *http.Client
 	clients map[string]*outside.Client
 	readers []reader
+	portal  *outside.Client // the kindergarten's, where somebody is signed in
 	couples []couple
 	grants  []string // requests, as the kindergarten names them
 	born    int      // children who are enrolled
@@ -72,6 +73,7 @@ func (w *world) signIn(ctx context.Context, grants int) error {
 		func() error { return w.login(ctx, registry, "results") },
 		func() error { return w.login(ctx, kindergarten, "consent", "prefill") },
 		func() error { return w.signReadersIn(ctx) },
+		func() error { return w.signInAtPortal(ctx) },
 		func() error { return w.grantAll(ctx, grants) },
 	} {
 		if err := step(); err != nil {

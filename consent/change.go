@@ -20,19 +20,16 @@ select` + grantColumns + `, o.name_vi, o.name_en, o.sector
 from grants g join organisations o on o.organisation_id = g.organisation_id
 where g.vault_id = $1 and g.grant_id = $2`
 
-	// sqlGrantMoved holds while nothing happened to the grant's state since it was read.
-	sqlGrantMoved = `
-select vidan_require((select count(*) from grant_events where vault_id = $1 and grant_id = $2
-  and kind in ('paused', 'resumed', 'withdrawn')) = $3, 'grant_changed')`
+	// sqlGrantStill holds while the grant is as it was read; the vault is locked by now. Two who pause at once would write the same row, and one
+	// of them is done before.
+	sqlGrantStill = `
+select vidan_require(exists (select 1 from grants where vault_id = $1 and grant_id = $2 and mac = $3), 'grant_changed')`
 
-	// sqlMoveGrant changes a state along the edges of the graph (GrantState.May).
+	// sqlMoveGrant changes a row that is still as it was read ($7), along the edges of the graph (GrantState.May).
 	sqlMoveGrant = `
-update grants set state = $3, changed_at = greatest($4, changed_at + interval '1 microsecond')
-where vault_id = $1 and grant_id = $2 and (state, $3) in (('active', 'paused'), ('paused', 'active'), ('active', 'withdrawn'),
+update grants set state = $3, version = $4, mac = $5, changed_at = greatest($6, changed_at + interval '1 microsecond')
+where vault_id = $1 and grant_id = $2 and mac = $7 and (state, $3) in (('active', 'paused'), ('paused', 'active'), ('active', 'withdrawn'),
   ('paused', 'withdrawn'), ('suspended', 'withdrawn'), ('active', 'suspended'), ('paused', 'suspended'), ('active', 'consumed'))`
-
-	sqlGrantIs = `
-select vidan_require(exists (select 1 from grants where vault_id = $1 and grant_id = $2 and state = $3), 'grant_changed')`
 )
 
 const codeGrantChanged = "grant_changed"
@@ -79,19 +76,15 @@ func (f *file) open(l *Ledger) (*grantRow, error) {
 	return &f.rows[0], nil
 }
 
-// moves returns the events that changed the state, in their order, and the last of a kind.
-func (f *file) moves(kind EventKind) (n int, last *event) {
+// last returns the newest event of a kind, nil for none.
+func (f *file) last(kind EventKind) *event {
+	var last *event
 	for i := range f.events {
-		e := &f.events[i]
-		switch e.kind {
-		case EventPaused, EventResumed, EventWithdrawn:
-			n++
-			if e.kind == kind && (last == nil || e.body.Version > last.body.Version) {
-				last = e
-			}
+		if e := &f.events[i]; e.kind == kind && (last == nil || e.body.Version > last.body.Version) {
+			last = e
 		}
 	}
-	return n, last
+	return last
 }
 
 // Withdraw ends a grant at once, on every process (R8), and returns the signed receipt. Withdrawn again, it gives the first receipt. The
@@ -112,8 +105,12 @@ func (l *Ledger) Resume(ctx context.Context, g pg.Guard, who Acting, grant ident
 	return l.change(ctx, g, who, grant, EventResumed)
 }
 
+// maxGrantRaces bounds how often a change reads again. Each round that is lost to a reading is a use that was counted, of which there
+// are no more: a withdrawal is never turned away because somebody reads.
+const maxGrantRaces = maxRaces + MaxUses
+
 func (l *Ledger) change(ctx context.Context, g pg.Guard, who Acting, grant identity.GrantID, kind EventKind) (string, error) {
-	for range maxRaces {
+	for range maxGrantRaces {
 		receipt, err := l.changeOnce(ctx, g, who, grant, kind)
 		if pg.Refused(err) != codeGrantChanged {
 			if err != nil {
@@ -153,8 +150,7 @@ func (l *Ledger) changeOnce(ctx context.Context, g pg.Guard, who Acting, id iden
 	if err != nil {
 		return "", err
 	}
-	n, last := f.moves(kind)
-	to := kind.becomes()
+	last, to := f.last(kind), kind.becomes()
 	switch state := row.state.at(now, row.until); {
 	case row.state == to && last != nil:
 		return last.receipt, nil // done before
@@ -164,7 +160,7 @@ func (l *Ledger) changeOnce(ctx context.Context, g pg.Guard, who Acting, id iden
 		return "", ErrState
 	}
 	if kind == EventResumed {
-		_, paused := f.moves(EventPaused)
+		paused := f.last(EventPaused)
 		if paused == nil || paused.body.Actor != who.Actor && !(who.Self() && decide.majority.IsZero()) {
 			return "", ErrState
 		}
@@ -172,8 +168,7 @@ func (l *Ledger) changeOnce(ctx context.Context, g pg.Guard, who Acting, id iden
 	b = new(pgx.Batch)
 	b.Queue(sqlLockVault, who.Vault)
 	who.Guard().Queue(b)
-	b.Queue(sqlGrantMoved, who.Vault, id, n)
-	receipt, err := l.queueChange(b, f, row, kind, "", n, now)
+	receipt, err := l.queueChange(b, f, row, kind, "", now)
 	if err != nil {
 		return "", err
 	}
@@ -184,12 +179,12 @@ func (l *Ledger) changeOnce(ctx context.Context, g pg.Guard, who Acting, id iden
 }
 
 // queueChange adds one change of a grant to a batch that has locked the vault: head, fact with receipt, record, and for a withdrawal the
-// event that tells the organisation.
-func (l *Ledger) queueChange(b *pgx.Batch, f *file, row *grantRow, kind EventKind, reason string, n int, now time.Time) (string, error) {
-	who := f.desk.who
+// event that tells the organisation. The batch aborts with grant_changed when the grant is not as it was read.
+func (l *Ledger) queueChange(b *pgx.Batch, f *file, row *grantRow, kind EventKind, reason string, now time.Time) (string, error) {
+	who, next := f.desk.who, l.moved(row, kind.becomes())
 	e := event{
 		vault: row.vault, grant: row.id, id: identity.NewID[identity.ObjectID](), kind: kind, at: now,
-		body: eventBody{Version: n + 1, Actor: who.Actor, Relation: who.Relation, Reason: reason},
+		body: eventBody{Version: next.version, Actor: who.Actor, Relation: who.Relation, Reason: reason},
 	}
 	r := l.blank(who, e.id, row.id, kind, now)
 	r.Event.State, r.Event.Reason = string(kind.becomes()), reason
@@ -213,8 +208,9 @@ func (l *Ledger) queueChange(b *pgx.Batch, f *file, row *grantRow, kind EventKin
 	if e.receipt, err = l.receipt(r); err != nil {
 		return "", err
 	}
-	b.Queue(sqlMoveGrant, row.vault, row.id, string(kind.becomes()), now)
-	b.Queue(sqlGrantIs, row.vault, row.id, string(kind.becomes()))
+	b.Queue(sqlGrantStill, row.vault, row.id, row.mac)
+	b.Queue(sqlMoveGrant, row.vault, row.id, string(next.state), next.version, next.mac, now, row.mac)
+	b.Queue(sqlGrantStill, row.vault, row.id, next.mac)
 	if err := e.queue(b, f.desk.keys); err != nil {
 		return "", err
 	}

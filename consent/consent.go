@@ -7,10 +7,12 @@
 // transaction mints the only [Permit] there is.
 //
 //	R1  authority is read where it is used, in the operation's own statements: relations and grants are in no token and no cache
-//	R2  a row that grants authority is believed only under its MAC: writing to the database opens no vault
+//	R2  a row that grants authority is believed only under its MAC, and a grant only while no fact is newer: writing to the database opens no
+//	    vault and gives back nothing that was withdrawn
 //	R3  a relation that is absent, foreign, restricted or over looks the same to the actor
 //	R4  a request asks for nothing the procedure does not use, and its digest and the text shown fix what a decision is about
-//	R5  an agency cannot tell from a request who is unknown, dead, blocked or silent: same statements, same answer
+//	R5  an agency cannot tell from a request who is unknown, dead, blocked or silent: same statements, same answer; the number by which it named
+//	    somebody is kept in the request, so that papers of others name them whether or not they are enrolled
 //	R6  each person decides once on a request, whatever is repeated or runs at the same time; the first decision and its receipt stand
 //	R7  silence is not consent, nothing is extended by time, and no grant outlives a year or the childhood in which it was given
 //	R8  a withdrawal acts on the next redemption on every process: both take the same row locks, and no state is remembered

@@ -77,9 +77,23 @@ func (n *openName) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// party is one person of the dossier. An unknown one has a stand-in for a vault (stranger), which looks like any other.
+// openNumber is a personal number as it stands inside a seal, as openName is a name.
+type openNumber struct{ identity.PersonalNumber }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (n openNumber) MarshalText() ([]byte, error) { return []byte(n.Reveal()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (n *openNumber) UnmarshalText(text []byte) (err error) {
+	n.PersonalNumber, err = identity.ParsePersonalNumber(string(text))
+	return err
+}
+
+// party is one person of the dossier. An unknown one has a stand-in for a vault (stranger), which looks like any other. Number is kept of everybody
+// who was named by it, known or not: the papers of others name a person by it, whether or not that person is enrolled (R5).
 type party struct {
 	Vault  identity.VaultID `json:"vault"`
+	Number openNumber       `json:"number,omitzero"` // by which the organisation named them; zero: by something else
 	Roles  []string         `json:"roles"`
 	Fields []string         `json:"fields"` // that this person decides about; empty: not asked
 }

@@ -13,6 +13,7 @@ import (
 	"vidan/delivery"
 	"vidan/identity"
 	"vidan/internal/pg"
+	"vidan/person"
 	"vidan/procedure"
 )
 
@@ -84,8 +85,8 @@ select vidan_require(exists (select 1 from request_parties where vault_id = $1 a
 
 const sqlInsertGrant = `
 insert into grants (vault_id, grant_id, request_id, organisation_id, client_id, mode, state, uses_left, valid_from, valid_until,
-  pinned_documents, pinned_revisions, sealed, mac, changed_at)
-values ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, $11, $12, $13, $8)`
+  pinned_documents, pinned_revisions, version, sealed, mac, changed_at)
+values ($1, $2, $3, $4, $5, $6, 'active', $7, $8, $9, $10, $11, $12, $13, $14, $8)`
 
 const sqlPartyDecided = `
 update request_parties set state = $3, decided_at = $4 where vault_id = $1 and request_id = $2 and state = 'asked'`
@@ -268,7 +269,7 @@ func (l *Ledger) write(ctx context.Context, w *decisionAtWork, credential identi
 	e := event{
 		vault: who.Vault, grant: grantID(who.Vault, w.in.Request), id: identity.NewID[identity.ObjectID](), kind: EventDenied, at: w.now,
 		body: eventBody{
-			Version: len(d.events) + 1, Actor: who.Actor, Relation: who.Relation, Decided: &w.decided, Signature: w.in.Signature,
+			Actor: who.Actor, Relation: who.Relation, Decided: &w.decided, Signature: w.in.Signature,
 			Credential: credential, NoAccount: w.deciders.noAccount, Pinned: w.in.Pinned,
 		},
 	}
@@ -287,12 +288,15 @@ func (l *Ledger) write(ctx context.Context, w *decisionAtWork, credential identi
 	party := Denied
 	if grant != nil && len(grant.body.Fields) > 0 {
 		party = Allowed
+		if w.in.Mode != Once { // whoever took over an account gives nothing away that lasts
+			person.QueueNotRecovering(b, who.Actor, w.now)
+		}
 		if err := l.closeGrant(d.keys, grant); err != nil {
 			return Answer{}, err
 		}
-		e.body.Head = grant.head()
+		e.body.Head, e.body.Version = grant.head(), grant.version
 		b.Queue(sqlInsertGrant, grant.vault, grant.id, grant.request, grant.organisation, grant.client, string(grant.mode), grant.usesLeft,
-			grant.from, grant.until, grant.documents, grant.revisions, grant.sealed, grant.mac)
+			grant.from, grant.until, grant.documents, grant.revisions, grant.version, grant.sealed, grant.mac)
 		answer.Grant = grant.grant(w.now)
 		if err := w.old.queueEnd(b, l, w.now); err != nil {
 			return Answer{}, err

@@ -34,7 +34,7 @@ where vault_id = $1 and grant_id = $2 and kind in ('granted', 'denied') order by
 select event_id, kind, at, receipt, sealed from grant_events where vault_id = $1 and grant_id = $2 order by at, event_id`
 
 	sqlInsertEvent = `
-insert into grant_events (vault_id, grant_id, event_id, kind, at, receipt, sealed) values ($1, $2, $3, $4, $5, $6, $7)`
+insert into grant_events (vault_id, grant_id, event_id, kind, at, receipt, version, sealed) values ($1, $2, $3, $4, $5, $6, nullif($7::int, 0), $8)`
 )
 
 // event is a row of grant_events; body is set once it was opened.
@@ -45,14 +45,15 @@ type event struct {
 	kind    EventKind
 	at      time.Time
 	receipt string
+	version *int // read by Examine alone: body.Version in clear
 	sealed  []byte
 	body    eventBody
 }
 
-// eventBody is what only the seal of an event says. Version orders the events of one grant; Head is the grant as it was made, with the
-// event that made it, so that the row of grants can be rebuilt.
+// eventBody is what only the seal of an event says. Version is that of the grant after it, zero where the row stayed as it was, and orders the
+// events of one grant; Head is the grant as it was made, with the event that made it, so that the row of grants can be rebuilt.
 type eventBody struct {
-	Version    int                   `json:"version"`
+	Version    int                   `json:"version,omitempty"` // in clear too: grant_events.version
 	Actor      identity.VaultID      `json:"actor,omitzero"`
 	Relation   identity.RelationID   `json:"relation,omitzero"` // zero: the person acted
 	Decided    *Decided              `json:"decided,omitempty"`
@@ -92,7 +93,7 @@ func (e *event) row() grantRow {
 	h := e.body.Head
 	return grantRow{
 		vault: e.vault, id: e.grant, request: h.Request, organisation: h.Organisation, client: h.Client, mode: h.Mode, state: GrantActive,
-		usesLeft: h.UsesLeft, from: h.From, until: h.Until, documents: h.Documents, revisions: h.Revisions, body: h.Body,
+		usesLeft: h.UsesLeft, version: e.body.Version, from: h.From, until: h.Until, documents: h.Documents, revisions: h.Revisions, body: h.Body,
 	}
 }
 
@@ -159,7 +160,7 @@ func (e *event) queue(b *pgx.Batch, k *seal.Keys) error {
 	if e.receipt != "" {
 		receipt = &e.receipt
 	}
-	b.Queue(sqlInsertEvent, e.vault, e.grant, e.id, string(e.kind), e.at, receipt, e.sealed)
+	b.Queue(sqlInsertEvent, e.vault, e.grant, e.id, string(e.kind), e.at, receipt, e.body.Version, e.sealed)
 	return nil
 }
 

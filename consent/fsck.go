@@ -18,7 +18,7 @@ const (
 
 	sqlGrantHeads = `select` + grantColumns + ` from grants g where g.vault_id = $1 order by g.grant_id`
 
-	sqlAllEvents = `select grant_id, event_id, kind, at, receipt, sealed from grant_events where vault_id = $1 order by grant_id, at, event_id`
+	sqlAllEvents = `select grant_id, event_id, kind, at, version, sealed from grant_events where vault_id = $1 order by grant_id, at, event_id`
 
 	sqlAllDisclosures = `select disclosure_id, grant_id from disclosures where vault_id = $1 order by disclosure_id`
 )
@@ -47,8 +47,7 @@ func (l *Ledger) Examine(ctx context.Context, vault identity.VaultID) ([]string,
 	b.Queue(sqlAllEvents, vault).Query(func(rows pgx.Rows) (err error) {
 		x.events, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (event, error) {
 			e := event{vault: vault}
-			var receipt *string
-			err := row.Scan(&e.grant, &e.id, &e.kind, &e.at, &receipt, &e.sealed)
+			err := row.Scan(&e.grant, &e.id, &e.kind, &e.at, &e.version, &e.sealed)
 			return e, err
 		})
 		return err
@@ -146,6 +145,9 @@ func (x *examination) grantHeads() []string {
 			wrong = append(wrong, err.Error())
 			continue
 		}
+		if clear := e.version; (clear == nil) != (e.body.Version == 0) || clear != nil && *clear != e.body.Version {
+			wrong = append(wrong, fmt.Sprintf("event %s does not have its version", e.id))
+		}
 		byGrant[e.grant] = append(byGrant[e.grant], e)
 		if e.kind == EventUsed {
 			counted[release{e.body.Disclosure, e.grant}] = true
@@ -173,7 +175,7 @@ func (x *examination) grantHeads() []string {
 		}
 	}
 	for id, events := range byGrant {
-		if _, err := rebuild(events); err == nil {
+		if _, err := rebuild(events); !errors.Is(err, errNoGrant) {
 			wrong = append(wrong, fmt.Sprintf("grant %s has events and no head", id))
 		}
 	}
@@ -182,6 +184,9 @@ func (x *examination) grantHeads() []string {
 
 // errNoGrant: the events of a refusal, or of one decision where two were needed.
 var errNoGrant = errors.New("consent: no grant was made")
+
+// errGap: an event that changed the grant is missing.
+var errGap = errors.New("consent: a change is missing")
 
 // rebuild makes the row of a grant from its events. Uses commute; what changes the state is in the order of its versions.
 func rebuild(events []event) (grantRow, error) {
@@ -199,9 +204,13 @@ func rebuild(events []event) (grantRow, error) {
 		left := *r.usesLeft
 		r.usesLeft = &left
 	}
-	version := 0
+	version, changes := 0, 0
 	for i := range events {
 		e := &events[i]
+		if e.body.Version > 0 {
+			r.version = max(r.version, e.body.Version)
+			changes++
+		}
 		switch e.kind {
 		case EventUsed:
 			if r.usesLeft != nil {
@@ -216,6 +225,9 @@ func rebuild(events []event) (grantRow, error) {
 	if r.state == GrantActive && r.usesLeft != nil && *r.usesLeft == 0 {
 		r.state = GrantConsumed
 	}
+	if changes != r.version {
+		return r, errGap
+	}
 	return r, nil
 }
 
@@ -226,7 +238,7 @@ func (r *grantRow) is(o *grantRow) bool {
 		y, err2 := json.Marshal(b)
 		return err1 == nil && err2 == nil && string(x) == string(y)
 	}
-	return r.id == o.id && r.state == o.state && r.from.Equal(o.from) && r.until.Equal(o.until) && r.request == o.request &&
+	return r.id == o.id && r.state == o.state && r.version == o.version && r.from.Equal(o.from) && r.until.Equal(o.until) && r.request == o.request &&
 		r.organisation == o.organisation && r.client == o.client && r.mode == o.mode && same(r.usesLeft, o.usesLeft) &&
 		len(r.documents) == len(o.documents) && (len(r.documents) == 0 || same(r.documents, o.documents) && same(r.revisions, o.revisions)) &&
 		same(r.body, o.body)

@@ -99,10 +99,12 @@ func grantID(vault identity.VaultID, request identity.RequestID) identity.GrantI
 	return identity.FromBytes[identity.GrantID](id)
 }
 
-// grantColumns list what Redeem and the person's own list read.
+// grantColumns list what Redeem and the person's own list read: the row, and the version that its newest fact gave it. A row that waited for
+// a lock may be newer than that fact, never older.
 const grantColumns = `
   g.vault_id, g.grant_id, g.request_id, g.organisation_id, g.client_id, g.mode, g.state, g.uses_left, g.valid_from, g.valid_until,
-  g.pinned_documents, g.pinned_revisions, g.sealed, g.mac`
+  g.pinned_documents, g.pinned_revisions, g.version, g.sealed, g.mac,
+  (select max(e.version) from grant_events e where e.vault_id = g.vault_id and e.grant_id = g.grant_id)`
 
 // grantRow is a row of grants; body is set once it was opened.
 type grantRow struct {
@@ -117,8 +119,10 @@ type grantRow struct {
 	from, until  time.Time
 	documents    []identity.DocumentID
 	revisions    []int32
+	version      int // counts the changes of the row, from 1
 	sealed       []byte
 	mac          []byte
+	newest       *int // version by the facts; nil: they know of no such grant
 	body         grantBody
 }
 
@@ -140,7 +144,7 @@ type grantBody struct {
 
 func (r *grantRow) targets() []any {
 	return []any{&r.vault, &r.id, &r.request, &r.organisation, &r.client, &r.mode, &r.state, &r.usesLeft, &r.from, &r.until,
-		&r.documents, &r.revisions, &r.sealed, &r.mac}
+		&r.documents, &r.revisions, &r.version, &r.sealed, &r.mac, &r.newest}
 }
 
 func scanGrant(row pgx.CollectableRow) (grantRow, error) {
@@ -153,7 +157,7 @@ func grantPlace(vault identity.VaultID, id identity.GrantID) seal.Place {
 	return seal.Place{Table: "grants", Column: "sealed", Vault: vault, Object: id.Bytes()}
 }
 
-// columns are everything about a grant that cannot change (R2); state and uses_left are its life.
+// columns are everything that decides what a grant allows, its life among it (R2), in the order fixed for the table.
 func (r *grantRow) columns() *seal.Columns {
 	body := sha256.Sum256(r.sealed)
 	documents := make([][16]byte, len(r.documents))
@@ -164,8 +168,31 @@ func (r *grantRow) columns() *seal.Columns {
 	for i := range r.revisions {
 		revisions[i] = int64(r.revisions[i])
 	}
-	return new(seal.Columns).UUID(r.vault.Bytes()).UUID(r.id.Bytes()).UUID(r.request.Bytes()).Text(r.organisation).Text(r.client).
-		Text(string(r.mode)).Time(r.from).Time(r.until).UUIDs(documents).Ints(revisions).Bytes(body[:])
+	c := new(seal.Columns).UUID(r.vault.Bytes()).UUID(r.id.Bytes()).UUID(r.request.Bytes()).Text(r.organisation).Text(r.client).
+		Text(string(r.mode)).Time(r.from).Time(r.until).UUIDs(documents).Ints(revisions).Bytes(body[:]).
+		Text(string(r.state)).Int(int64(r.version))
+	if r.usesLeft == nil {
+		return c.Null()
+	}
+	return c.Int(int64(*r.usesLeft))
+}
+
+// moved returns the row in another state, and used is the row with one use less: each under its own MAC, as the next version.
+func (l *Ledger) moved(r *grantRow, to GrantState) *grantRow {
+	next := *r
+	next.state, next.version = to, r.version+1
+	next.mac = l.deployment.MAC("grants", next.columns())
+	return &next
+}
+
+func (l *Ledger) used(r *grantRow) *grantRow {
+	next, left := *r, *r.usesLeft-1
+	next.usesLeft, next.version = &left, r.version+1
+	if left == 0 {
+		next.state = GrantConsumed
+	}
+	next.mac = l.deployment.MAC("grants", next.columns())
+	return &next
 }
 
 // closeGrant seals the body and authenticates the row.
@@ -181,12 +208,12 @@ func (l *Ledger) closeGrant(k *seal.Keys, r *grantRow) error {
 	return nil
 }
 
-// openGrant checks the MAC, then reads what the seal says.
+// openGrant checks the MAC, and that the row is not an older one put back (R2), then reads what the seal says.
 func (l *Ledger) openGrant(k *seal.Keys, r *grantRow) error {
 	if err := l.deployment.VerifyMAC("grants", r.columns(), r.mac); err != nil {
 		return fmt.Errorf("grant %s: %w", r.id, err)
 	}
-	if len(r.documents) != len(r.revisions) {
+	if len(r.documents) != len(r.revisions) || r.newest == nil || r.version < *r.newest {
 		return fmt.Errorf("grant %s: %w", r.id, seal.ErrTampered)
 	}
 	plain, err := k.Open(seal.Content, grantPlace(r.vault, r.id), r.sealed)

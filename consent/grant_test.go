@@ -281,6 +281,8 @@ func TestR10_HeadsAreTheirFacts(t *testing.T) {
 		"facts gone":          `delete from relation_facts where vault_id = $1`,
 		"a relation gone":     `delete from relations where vault_id = $1`,
 		"events gone":         `delete from grant_events where vault_id = $1 and kind = 'granted'`,
+		"a pause gone":        `delete from grant_events where vault_id = $1 and version > 1`,
+		"a version":           `update grant_events set version = version + 100 where vault_id = $1 and version > 1`,
 		"a use gone":          `delete from grant_events where vault_id = $1 and kind = 'used'`,
 		"a release gone":      `delete from disclosures where vault_id = $1`,
 		"a grant gone":        `delete from grants where vault_id = $1`,
@@ -313,7 +315,7 @@ func TestFactsStay(t *testing.T) {
 	for _, sql := range []string{
 		`update grant_events set kind = 'used'`, `delete from grant_events`, `update disclosures set at = now()`, `delete from disclosures`,
 		`update relation_facts set kind = 'active'`, `delete from relation_facts`, `delete from relations`, `delete from grants`,
-		`update grants set valid_until = now()`, `update grants set mac = '\x00'`, `update grants set pinned_revisions = '{}'`,
+		`update grants set valid_until = now()`, `update grants set client_id = 'x'`, `update grants set sealed = '\x00'`, `update grants set pinned_revisions = '{}'`,
 		`update relations set vault_id = vault_id`, `update consent_requests set sealed = '\x00'`, `update request_parties set expires_at = now()`,
 		`delete from request_parties`, `delete from relation_waits`, `delete from idempotency`,
 	} {

@@ -38,8 +38,11 @@ func TestGraphsInTheDatabase(t *testing.T) {
 		}
 		vault, id := identity.NewVaultID(), identity.NewID[identity.GrantID]()
 		exec(`insert into grants (vault_id, grant_id, request_id, organisation_id, client_id, mode, state, valid_from, valid_until, pinned_documents,
-			pinned_revisions, sealed, mac, changed_at) values ($1, $2, gen_random_uuid(), 'o', 'c', 'until', $3, $4, $4, '{}', '{}', '', '', $4)`, vault, id, row[0], now)
-		if moved := exec(sqlMoveGrant, vault, id, row[1], now); (moved == 1) != (row[2] == "yes") {
+			pinned_revisions, version, sealed, mac, changed_at) values ($1, $2, gen_random_uuid(), 'o', 'c', 'until', $3, $4, $4, '{}', '{}', 1, '', 'old', $4)`, vault, id, row[0], now)
+		if late := exec(sqlMoveGrant, vault, id, row[1], 2, []byte("newer"), now, []byte("older")); late != 0 {
+			t.Error("a grant was changed that is not as it was read")
+		}
+		if moved := exec(sqlMoveGrant, vault, id, row[1], 2, []byte("new"), now, []byte("old")); (moved == 1) != (row[2] == "yes") {
 			t.Errorf("a grant went from %s to %s: %d", row[0], row[1], moved)
 		}
 	}

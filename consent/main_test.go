@@ -321,6 +321,7 @@ func (h *house) drain() {
 		h.notices.list[t.Vault] = append(h.notices.list[t.Vault], args.Template)
 		return nil
 	}
+	handlers[consent.TaskRestricted] = func(context.Context, delivery.Task) error { return nil } // nobody here holds a paper
 	handlers["message.send"] = func(context.Context, delivery.Task) error { return nil }
 	handlers["waiting.apply"] = func(context.Context, delivery.Task) error { return nil }
 	relay := must(delivery.New(h.pool, delivery.Config{Handlers: handlers, Now: h.now, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}))(h.t)

@@ -76,6 +76,13 @@ func (p Plan) Roles() map[string]identity.VaultID {
 	return roles
 }
 
+// Number returns the personal number by which the organisation named a person, zero where it named them otherwise. It proves nothing about them; of a
+// person nobody knows it is what the papers of others are matched by, so that an answer does not tell who is enrolled (R5).
+func (p Plan) Number(vault identity.VaultID) identity.PersonalNumber {
+	q, _ := p.c.of(vault)
+	return q.Number.PersonalNumber
+}
+
 // FieldsOf returns the fields that a person decides about, in the order of the form.
 func (p Plan) FieldsOf(vault identity.VaultID) []string {
 	q, _ := p.c.of(vault)

@@ -40,9 +40,9 @@ from grants g where g.vault_id = any($1) and g.request_id = $2 and g.mode = 'unt
 select` + grantColumns + `
 from grants g where g.vault_id = any($1) and g.request_id = $2 and g.mode <> 'until' order by g.vault_id for no key update`
 
-	// sqlDisclosed reads which revisions a release showed.
+	// sqlDisclosed reads which revisions a release showed; what the row says in clear is not read.
 	sqlDisclosed = `
-select vault_id, organisation_id, pinned_documents, pinned_revisions from disclosures
+select vault_id, sealed from disclosures
 where vault_id = any($1) and disclosure_id = $2 and request_id = $3`
 )
 
@@ -57,7 +57,7 @@ type Redemption struct {
 	again        bool
 	alive        map[identity.VaultID]bool
 	grants       []grantRow
-	shown        map[identity.VaultID]grantRow // of an earlier release: documents and revisions
+	shown        map[identity.VaultID][]byte // of an earlier release: disclosures.sealed
 }
 
 // QueueRedeem adds to the first batch of a transaction what a reading under a request stands on: the vaults of the dossier's people and then the
@@ -76,7 +76,7 @@ func (l *Ledger) QueueRedeemAgain(b *pgx.Batch, plan Plan, organisation, client 
 func (l *Ledger) queueRedeem(b *pgx.Batch, plan Plan, organisation, client string, d identity.DisclosureID, again bool, now time.Time) *Redemption {
 	r := &Redemption{
 		l: l, plan: plan, organisation: organisation, client: client, now: micro(now), disclosure: d, again: again,
-		alive: map[identity.VaultID]bool{}, shown: map[identity.VaultID]grantRow{},
+		alive: map[identity.VaultID]bool{}, shown: map[identity.VaultID][]byte{},
 	}
 	if plan.IsZero() {
 		return r
@@ -100,10 +100,10 @@ func (l *Ledger) queueRedeem(b *pgx.Batch, plan Plan, organisation, client strin
 	b.Queue(sqlTakeGrants, vaults, plan.Request()).Query(collect)
 	if again {
 		b.Queue(sqlDisclosed, vaults, d, plan.Request()).Query(func(rows pgx.Rows) error {
-			var row grantRow
-			_, err := pgx.ForEachRow(rows, []any{&row.vault, &row.organisation, &row.documents, &row.revisions}, func() error {
-				r.shown[row.vault] = row
-				row = grantRow{}
+			var vault identity.VaultID
+			var sealed []byte
+			_, err := pgx.ForEachRow(rows, []any{&vault, &sealed}, func() error {
+				r.shown[vault] = sealed
 				return nil
 			})
 			return err
@@ -136,10 +136,9 @@ func (r *Redemption) Permit(keys map[identity.VaultID]*seal.Keys) (Permit, error
 			if !ok {
 				continue // it was granted after that release
 			}
-			if shown.organisation != r.organisation {
-				return Permit{}, ErrNotFound
+			if err := row.showAgain(keys[vault], r.disclosure, shown); err != nil {
+				return Permit{}, fmt.Errorf("redeem request %s: %w", r.plan.Request(), err)
 			}
-			row.documents, row.revisions = shown.documents, shown.revisions
 		}
 		p.grants = append(p.grants, *row)
 	}

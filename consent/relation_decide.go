@@ -177,6 +177,9 @@ func (l *Ledger) queueMove(b *pgx.Batch, keys *seal.Keys, c *change, now time.Ti
 	if !h.Actor.IsZero() && h.State != c.from.State && (h.State == Active || c.from.State == Active) {
 		delivery.Queue(b, delivery.Task{Kind: TaskMirror, Vault: h.Person, Args: relationArgs(h.ID)}, now)
 	}
+	if h.State == Restricted && c.from.State != Restricted {
+		delivery.Queue(b, delivery.Task{Kind: TaskRestricted, Vault: h.Person}, now)
+	}
 	for _, t := range c.tasks {
 		delivery.Queue(b, t, now)
 	}

@@ -46,8 +46,6 @@ func (o *replaced) queueEnd(b *pgx.Batch, l *Ledger, now time.Time) error {
 	if o.row == nil {
 		return nil
 	}
-	n, _ := o.file.moves(EventWithdrawn)
-	b.Queue(sqlGrantMoved, o.row.vault, o.row.id, n)
-	_, err := l.queueChange(b, o.file, o.row, EventWithdrawn, "replaced", n, now)
+	_, err := l.queueChange(b, o.file, o.row, EventWithdrawn, "replaced", now)
 	return err
 }

@@ -94,11 +94,11 @@ type Party struct {
 // Errors: [ErrRequest], *[OutsideFields], [ErrTooMany], [ErrIdempotency]; *pg.Refusal "busy" while the same key is at work.
 func (l *Ledger) Create(ctx context.Context, g pg.Guard, r NewRequest) (id identity.RequestID, created bool, err error) {
 	now := l.now()
+	key := l.idempotency(r) // of what was sent: a default that follows the clock would make a retry another request
 	p, err := l.checkRequest(&r, now)
 	if err != nil {
 		return id, false, err
 	}
-	key := l.idempotency(r)
 	found, first, err := l.readParties(ctx, g, r, key)
 	switch {
 	case err != nil:
@@ -152,6 +152,9 @@ func mergeParties(p *procedure.Procedure, asked []Party, found []identity.VaultI
 		if at < 0 {
 			parties = append(parties, party{Vault: found[i]})
 			at = len(parties) - 1
+		}
+		if !a.Ref.number.IsZero() {
+			parties[at].Number = openNumber{a.Ref.number}
 		}
 		parties[at].Roles = append(parties[at].Roles, a.Roles...)
 	}

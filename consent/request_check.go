@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"vidan/identity"
 	"vidan/procedure"
 )
 
@@ -57,6 +58,29 @@ func (l *Ledger) checkRequest(r *NewRequest, now time.Time) (*procedure.Procedur
 		}
 	}
 	return p, nil
+}
+
+// Check holds a request against everything that can be told without reading who its people are: what [Ledger.Create] would refuse in it as
+// [ErrRequest] or *[OutsideFields] is refused here, and nothing is written.
+func (l *Ledger) Check(r NewRequest) error {
+	now := l.now()
+	p, err := l.checkRequest(&r, now)
+	if err != nil {
+		return err
+	}
+	if outside := p.FieldsOutside(r.Fields); len(outside) > 0 {
+		return &OutsideFields{Procedure: r.Procedure, Fields: outside}
+	}
+	someone := make([]identity.VaultID, len(r.Parties))
+	for i := range someone {
+		someone[i] = identity.NewVaultID()
+	}
+	parties, err := mergeParties(p, r.Parties, someone)
+	if err != nil {
+		return err
+	}
+	_, err = newContent(p, r, parties, now)
+	return err
 }
 
 // printable reports 1 to n characters without control characters.

@@ -20,6 +20,7 @@ import (
 	"vidan/identity"
 	"vidan/internal/pg"
 	"vidan/internal/pgtest"
+	"vidan/seal"
 )
 
 // TestCreate: what a request leaves behind, and that a dump does not say what was asked about whom.
@@ -446,7 +447,8 @@ func TestByPaperAndSubject(t *testing.T) {
 	h := setup(t)
 	f := h.family()
 	h.exec(`insert into subjects (sector, vault_id, sub, created_at) values ($1, $2, 'sub-of-dan', $3)`, "sector-"+school, f.mother, h.now())
-	h.exec(`insert into papers (document_id, vault_id, organisation_id, created_at) values ($1, $2, $3, $4)`, paper(5), f.child, school, h.now())
+	h.exec(`insert into papers (document_id, vault_id, organisation_id, created_at, mac) values ($1, $2, $3, $4, $5)`, paper(5), f.child, school, h.now(),
+		h.d.MAC("papers", consent.PaperColumns(paper(5), f.child, school, identity.DocumentID{}, h.now())))
 	r := h.enrolmentRequest(f, "")
 	r.Parties[0].Ref, r.Parties[1].Ref = consent.ByPaper(paper(5)), consent.BySubject("sub-of-dan")
 	id, _, err := h.Create(t.Context(), pg.All(), r)
@@ -464,5 +466,13 @@ func TestByPaperAndSubject(t *testing.T) {
 	}
 	if must(h.PlanOf(t.Context(), h.pool, id))(t).Has(f.mother) {
 		t.Error("the name of one sector leads to the person in another")
+	}
+	// R2: a paper that was given another home behind the service's back leads nowhere.
+	r.IdempotencyKey = "moved"
+	for _, sql := range []string{`update papers set vault_id = $1`, `update papers set vault_id = $1, mac = ''`, `update papers set created_at = created_at + interval '1 day', vault_id = $1`} {
+		h.exec(sql, f.mother)
+		if _, _, err := h.Create(t.Context(), pg.All(), r); !errors.Is(err, seal.ErrTampered) {
+			t.Errorf("%s: %v", sql, err)
+		}
 	}
 }

@@ -84,3 +84,7 @@ func plainName(s string) bool {
 	}
 	return s != ""
 }
+
+// DecodeStrict reads one JSON value as signed texts are read here, for an edge whose input must mean one thing as well: lower-case names, each
+// once, none that into does not have, and no null.
+func DecodeStrict(text []byte, into any) error { return strictJSON(text, into) }

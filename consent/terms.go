@@ -20,7 +20,7 @@ func (w *decisionAtWork) grant() *grantRow {
 	}
 	r := &grantRow{
 		vault: who.Vault, id: grantID(who.Vault, c.ID), request: c.ID, organisation: c.Organisation, client: c.Client, mode: t.mode,
-		state: GrantActive, from: w.now, until: t.until, documents: []identity.DocumentID{}, revisions: []int32{},
+		state: GrantActive, from: w.now, until: t.until, documents: []identity.DocumentID{}, revisions: []int32{}, version: 1,
 		body: grantBody{
 			Procedure: c.Procedure, Dossier: c.Dossier, Purpose: c.Purpose, BasisRef: c.BasisRef, BasisArticle: c.BasisArticle, Roles: p.Roles,
 			Fields: inOrder(w.procedure, t.fields), Uses: t.uses, Replaces: w.in.Replaces, BySelf: who.Self(),

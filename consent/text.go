@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"vidan/audit"
 	"vidan/identity"
 )
 
@@ -43,7 +44,7 @@ func vietnamese(v *View) []string {
 	lines := []string{
 		v.OrganisationVI + " xin dùng thông tin " + whose + ".",
 		"Để làm thủ tục: " + v.ProcedureVI + ". Mã hồ sơ: " + v.Dossier + ".",
-		"Người yêu cầu: " + officerLine(v) + ".",
+		"Người yêu cầu: " + officerLine(v) + howKnown(v, ", đã tự đăng nhập", ", do cơ quan nêu tên") + ".",
 		"Căn cứ: sự đồng ý " + whose + " (" + v.BasisRef + ", " + articleVI(v.BasisArticle) + "). Không dùng vào việc khác.",
 		"Những mục được xin:",
 	}
@@ -90,7 +91,7 @@ func english(v *View) []string {
 	lines := []string{
 		v.OrganisationEN + " asks to use " + whose + " details.",
 		"For the procedure: " + v.ProcedureEN + ". Dossier: " + v.Dossier + ".",
-		"Asked by: " + officerLine(v) + ".",
+		"Asked by: " + officerLine(v) + howKnown(v, ", who signed in themselves", ", as named by the organisation") + ".",
 		"Ground: " + whose + " consent (" + v.BasisRef + ", " + v.BasisArticle + "). For nothing else.",
 		"What is asked for:",
 	}
@@ -141,6 +142,14 @@ func officerLine(v *View) string {
 		return v.Officer.ID
 	}
 	return strings.Join(parts, ", ")
+}
+
+// howKnown says whether the officer signed in themselves or the organisation's client vouches for the name.
+func howKnown(v *View, signedIn, asserted string) string {
+	if v.Officer.Assurance == audit.SignedIn {
+		return signedIn
+	}
+	return asserted
 }
 
 // articleVI writes an article as Vietnamese law cites it; the catalogue cites it the English way.

@@ -13,22 +13,21 @@ import (
 )
 
 const (
-	// sqlInsertDisclosures writes one row for each person, only while their grant may still be used.
+	// sqlInsertDisclosures writes one row for each person, only while their grant is as it was redeemed.
 	sqlInsertDisclosures = `
 insert into disclosures (vault_id, disclosure_id, grant_id, request_id, organisation_id, at, pinned_documents, pinned_revisions, sealed)
 select g.vault_id, $3, g.grant_id, g.request_id, g.organisation_id, $4, $5, $6, $7
-from grants g where g.vault_id = $1 and g.grant_id = $2 and g.state = 'active' and (g.uses_left is null or g.uses_left > 0)`
+from grants g where g.vault_id = $1 and g.grant_id = $2 and g.mac = $8`
 
 	sqlInsertUsed = `
-insert into grant_events (vault_id, grant_id, event_id, kind, at, receipt, sealed)
-select g.vault_id, g.grant_id, $3, 'used', $4, null, $5
-from grants g where g.vault_id = $1 and g.grant_id = $2 and g.state = 'active' and (g.uses_left is null or g.uses_left > 0)`
+insert into grant_events (vault_id, grant_id, event_id, kind, at, receipt, version, sealed)
+select g.vault_id, g.grant_id, $3, 'used', $4, null, nullif($5::int, 0), $6
+from grants g where g.vault_id = $1 and g.grant_id = $2 and g.mac = $7`
 
 	// sqlCountUse takes one use away, and the last one ends the grant.
 	sqlCountUse = `
-update grants set uses_left = uses_left - 1, state = case when uses_left = 1 then 'consumed' else state end,
-  changed_at = greatest($3, changed_at + interval '1 microsecond')
-where vault_id = $1 and grant_id = $2 and state = 'active' and uses_left > 0`
+update grants set uses_left = $3, state = $4, version = $5, mac = $6, changed_at = greatest($7, changed_at + interval '1 microsecond')
+where vault_id = $1 and grant_id = $2 and state = 'active' and mac = $8`
 
 	// sqlAllUsed aborts unless every person's use was written.
 	sqlAllUsed = `
@@ -44,12 +43,31 @@ type Use struct {
 	Fields map[identity.VaultID][]string      // that were filled from a person's facts; nil: as granted
 }
 
-// disclosureBody is what only the seal of a disclosure says.
+// disclosureBody is what the seal of a disclosure says: which papers were opened stands in clear too, and a repeated release believes the seal.
 type disclosureBody struct {
-	Fields  []string `json:"fields"`
-	Client  string   `json:"client"`
-	Officer string   `json:"officer"`
-	Unit    string   `json:"unit,omitempty"`
+	Grant   identity.GrantID `json:"grant"`
+	Fields  []string         `json:"fields"`
+	Opened  []DocRevision    `json:"opened"`
+	Client  string           `json:"client"`
+	Officer string           `json:"officer"`
+	Unit    string           `json:"unit,omitempty"`
+}
+
+// showAgain limits a grant to what an earlier release under it opened (L4 of prefill).
+func (r *grantRow) showAgain(keys *seal.Keys, d identity.DisclosureID, sealed []byte) error {
+	plain, err := keys.Open(seal.Record, disclosurePlace(r.vault, d), sealed)
+	if err != nil {
+		return fmt.Errorf("disclosure %s: %w", d, err)
+	}
+	var body disclosureBody
+	if err := json.Unmarshal(plain, &body); err != nil || body.Grant != r.id {
+		return fmt.Errorf("disclosure %s: %w", d, seal.ErrSealed)
+	}
+	r.documents, r.revisions = []identity.DocumentID{}, []int32{}
+	for _, o := range body.Opened {
+		r.documents, r.revisions = append(r.documents, o.Document), append(r.revisions, int32(o.Revision))
+	}
+	return nil
 }
 
 func disclosurePlace(vault identity.VaultID, id identity.DisclosureID) seal.Place {
@@ -101,7 +119,9 @@ func (l *Ledger) queueUse(b *pgx.Batch, p Permit, row *grantRow, keys *seal.Keys
 	if fields == nil {
 		fields = row.body.Fields
 	}
-	plain, err := json.Marshal(disclosureBody{Fields: fields, Client: p.client, Officer: p.plan.c.Officer.ID, Unit: p.plan.c.Officer.Unit})
+	plain, err := json.Marshal(disclosureBody{
+		Grant: row.id, Fields: fields, Opened: use.Opened[row.vault], Client: p.client, Officer: p.plan.c.Officer.ID, Unit: p.plan.c.Officer.Unit,
+	})
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}
@@ -110,6 +130,11 @@ func (l *Ledger) queueUse(b *pgx.Batch, p Permit, row *grantRow, keys *seal.Keys
 		return err
 	}
 	e := event{vault: row.vault, grant: row.id, id: identity.NewID[identity.ObjectID](), kind: EventUsed, at: now, body: eventBody{Disclosure: p.disclosure}}
+	next := row
+	if row.usesLeft != nil {
+		next = l.used(row)
+		e.body.Version = next.version
+	}
 	if err := e.close(keys); err != nil {
 		return err
 	}
@@ -117,10 +142,10 @@ func (l *Ledger) queueUse(b *pgx.Batch, p Permit, row *grantRow, keys *seal.Keys
 	for _, d := range use.Opened[row.vault] {
 		documents, revisions = append(documents, d.Document), append(revisions, int32(d.Revision))
 	}
-	b.Queue(sqlInsertDisclosures, row.vault, row.id, p.disclosure, now, documents, revisions, sealed)
-	b.Queue(sqlInsertUsed, row.vault, row.id, e.id, now, e.sealed)
-	if row.usesLeft != nil {
-		b.Queue(sqlCountUse, row.vault, row.id, now)
+	b.Queue(sqlInsertDisclosures, row.vault, row.id, p.disclosure, now, documents, revisions, sealed, row.mac)
+	b.Queue(sqlInsertUsed, row.vault, row.id, e.id, now, e.body.Version, e.sealed, row.mac)
+	if next != row {
+		b.Queue(sqlCountUse, row.vault, row.id, next.usesLeft, string(next.state), next.version, next.mac, now, row.mac)
 	}
 	return nil
 }

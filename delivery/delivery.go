@@ -129,6 +129,8 @@ func Statements() map[string]string {
 		"sqlInsertMessage":  sqlInsertMessage,
 		"sqlMessage":        sqlMessage,
 		"sqlMessageState":   sqlMessageState,
+		"sqlHeld":           sqlHeld,
+		"sqlRelease":        sqlRelease,
 		"sqlSandboxDeliver": sqlSandboxDeliver,
 		"sqlSandbox":        sqlSandbox,
 	}

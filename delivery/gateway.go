@@ -58,7 +58,7 @@ type Gateway interface {
 }
 
 // OpenGateway returns the gateway of a URI: "sandbox:" writes to the table that the sandbox shows, the empty one holds
-// every message.
+// every message. One that is reached over the network is opened by [OpenWebhook].
 func OpenGateway(uri string, pool *pgxpool.Pool) (Gateway, error) {
 	switch uri {
 	case "":

@@ -70,7 +70,7 @@ type Contact struct {
 	Address Address
 }
 
-// Args are what a template is filled with: nothing, except the code of [ActivationCode].
+// Args are what a template is filled with: nothing, except the code of a template that carries one.
 type Args struct{ Code Code }
 
 // letter is what a message holds inside its seal.

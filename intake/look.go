@@ -28,6 +28,7 @@ type world struct {
 	paper     paper          // zero while it is at home nowhere
 	home      person.Found   // the living vault of the paper's person
 	relatives []relative
+	keys      *seal.Reading // of the vaults to which the leads lead
 }
 
 // relative is somebody else with a part in the paper, whom it names by number.
@@ -74,6 +75,14 @@ const (
   where o.organisation_id = $1`
 )
 
+// sqlLeadKeys reads the keys of every vault to which an identifier leads: an arrival is stored in one of them, which is rarely held open. Which one
+// it is, person.sqlFind says, whose rows are believed by their MAC.
+const sqlLeadKeys = `select ` + seal.KeyColumns + ` from vault_keys k
+  where k.vault_id in (
+    select i.vault_id from identifiers i join unnest($1::int[], $2::bytea[]) as w(key_id, digest)
+      on i.prf_key_id = w.key_id and i.digest = w.digest
+    where i.state = 'active')`
+
 // look reads, behind the guard, everything that decides where an arrival goes: one round trip, and further ones when the person is named by
 // an earlier paper or found by this one.
 func (in *Intake) look(ctx context.Context, a *arrival, guard pg.Guard) (*world, error) {
@@ -90,6 +99,8 @@ func (in *Intake) look(ctx context.Context, a *arrival, guard pg.Guard) (*world,
 	guard.Queue(b)
 	in.queueLook(b, a, w)
 	finding := in.people.QueueFind(b, ids)
+	keys, sums := digestArgs(in.people.Digests(ids[:len(w.leads)]))
+	w.keys = in.vaults.QueueRead(b, sqlLeadKeys, keys, sums)
 	if err := pg.Pipeline(ctx, in.pool, b); err != nil {
 		return nil, err
 	}

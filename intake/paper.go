@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"vidan/consent"
 	"vidan/identity"
 	"vidan/seal"
 )
@@ -52,7 +53,7 @@ const (
 )
 
 func (p *paper) columns() *seal.Columns {
-	return new(seal.Columns).UUID(p.id.Bytes()).UUID(p.vault.Bytes()).Text(p.organisation).UUID(p.second.Bytes()).Time(p.created)
+	return consent.PaperColumns(p.id, p.vault, p.organisation, p.second, p.created)
 }
 
 // believe checks a paper that was found.

@@ -5,6 +5,7 @@ func Statements() map[string]string {
 	return map[string]string{
 		"sqlLookFresh":                sqlLookFresh,
 		"sqlLookKept":                 sqlLookKept,
+		"sqlLeadKeys":                 sqlLeadKeys,
 		"sqlPaper":                    sqlPaper,
 		"sqlInsertPaper":              sqlInsertPaper,
 		"sqlWakePaper":                sqlWakePaper,

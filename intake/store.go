@@ -57,7 +57,7 @@ func (in *Intake) queuePlace(ctx context.Context, b *pgx.Batch, a *arrival, w *w
 	if p.open {
 		return in.openVault(ctx, b, a, now)
 	}
-	keys, err := in.vaults.OpenOne(ctx, in.pool, p.vault)
+	keys, err := w.keys.OpenOne(ctx, in.pool, p.vault)
 	if err != nil {
 		return nil, err
 	}

@@ -81,16 +81,16 @@ type outcome struct {
 
 func outcomes() []outcome {
 	return []outcome{
-		{"store", 2, 12, func(w *world) (*agency, payload) { return w.commune(), w.birth("thi").again(nil) }},
-		{"store a revision", 2, 10, func(w *world) (*agency, payload) {
+		{"store", 2, 13, func(w *world) (*agency, payload) { return w.commune(), w.birth("thi").again(nil) }},
+		{"store a revision", 2, 11, func(w *world) (*agency, payload) {
 			p := w.birth("thi").revision(int(w.clock.Add(1)%1e9), intake.Corrected)
 			return w.commune(), p
 		}},
-		{"open a vault", 2, 32, func(w *world) (*agency, payload) {
+		{"open a vault", 2, 33, func(w *world) (*agency, payload) {
 			f := w.family(int(w.clock.Add(1) % 1e5))
 			return w.commune(), f.birth
 		}},
-		{"wait", 2, 12, func(w *world) (*agency, payload) { return w.insurance(), w.card("an").again(nil) }},
+		{"wait", 2, 13, func(w *world) (*agency, payload) { return w.insurance(), w.card("an").again(nil) }},
 		{"mismatch", 1, 3, func(w *world) (*agency, payload) {
 			return w.commune(), w.birth("thi").again(nil).about(byNumber(w.of("an").PersonalNumber))
 		}},
@@ -143,7 +143,8 @@ func TestRoundTrips(t *testing.T) {
 //
 // cpu-us/op is the processor time of this process, PostgreSQL's is not in it. A stored birth certificate is two round trips:
 //
-//	look   client and key, proof, mandate · sector, receipt, paper · identifiers of the person and of those whom the paper names     (5 statements)
+//	look   client and key, proof, mandate · sector, receipt, paper · identifiers of the person and of those whom the paper names,
+//	       keys of the person's vault                                                                                                  (6 statements)
 //	store  lock the vault · receipt · paper and its lock, whoever waits for it · revision, head · record                             (7 statements)
 //
 // A newborn's adds the locks of its identifiers, vault, three keysets, person and identifier, and for each parent the relation, its first fact,

@@ -157,17 +157,19 @@ func (in *Intake) queueWaiting(b *pgx.Batch, a *arrival, k kept, ids []person.Id
 		return id, err
 	}
 	b.Queue(sqlInsertWaiting, id, a.Organisation, a.client, a.ResultID, a.id, a.Revision, sealed, now, deadline)
-	var keys []int32
-	var sums [][]byte
-	seen := map[seal.Digest]bool{}
-	for _, digest := range in.people.Digests(ids) {
-		if !seen[digest] {
-			seen[digest] = true
-			keys, sums = append(keys, digest.KeyID), append(sums, digest.Sum[:])
-		}
-	}
+	keys, sums := digestArgs(in.people.Digests(ids))
 	b.Queue(sqlInsertWaitingIdentifiers, keys, sums, id)
 	return id, nil
+}
+
+// digestArgs are digests as two arrays, each once.
+func digestArgs(digests []seal.Digest) (keys []int32, sums [][]byte) {
+	for i, digest := range digests {
+		if !slices.Contains(digests[:i], digest) {
+			keys, sums = append(keys, digest.KeyID), append(sums, digests[i].Sum[:])
+		}
+	}
+	return keys, sums
 }
 
 func (in *Intake) queueWaitingShare(b *pgx.Batch, a *arrival, s share, number identity.PersonalNumber, now time.Time) error {

@@ -146,7 +146,8 @@ func (w *world) on(pool *pgxpool.Pool) *world {
 	o.wallet = must(wallet.New(wallet.Deps{Pool: pool, Deployment: w.d, Vaults: o.vaults, Audit: o.audit, Now: o.now}))(t)
 	o.Intake = must(intake.New(o.deps()))(t)
 	handlers := o.ledger.Handlers()
-	handlers[intake.KindApply], handlers[intake.KindCopy], handlers[wallet.KindMirror] = o.Apply, o.Copy, o.wallet.Mirror
+	handlers[intake.KindApply], handlers[intake.KindCopy], handlers[wallet.KindMirror] = o.Apply, o.Copy, o.MirrorHolding
+	handlers[consent.TaskRestricted] = o.EndRestricted
 	handlers[consent.TaskNotice] = func(context.Context, delivery.Task) error { return nil } // nobody here has a contact
 	o.relay = must(delivery.New(pool, delivery.Config{Handlers: handlers, Now: o.now, Logger: log}))(t)
 	return &o

@@ -45,14 +45,14 @@ comment on table deployment_keys is 'head (kek_epoch, state, wrapped), secret: k
 create table signing_keys (
   kid text primary key,
   purpose text not null check (purpose in ('token', 'receipt', 'prefill')),
-  state text not null check (state in ('next', 'active', 'retired')),
+  state text not null check (state in ('next', 'active', 'retired', 'archived')),
   alg text not null,
   public_jwk jsonb not null,
   sealed bytea not null,
   created_at timestamptz not null,
-  retired_at timestamptz
+  changed_at timestamptz not null
 );
-comment on table signing_keys is 'head (state, retired_at, sealed), secret: private keys sealed under the deployment; receipt keys stay published for ever';
+comment on table signing_keys is 'head (state, sealed, changed_at), secret: keys sealed under the deployment together with their state and since when; from retirement on the public part alone; receipt keys stay published for ever';
 
 create table vaults (
   vault_id uuid primary key,
@@ -140,37 +140,95 @@ create table contacts (
   prf_key_id int not null,
   digest bytea not null,
   shared boolean not null,
-  state text not null default 'active' check (state in ('active', 'suspended', 'ended')),
+  state text not null check (state in ('pending', 'active', 'suspended', 'ended')),
   verified_how text not null check (verified_how in ('counter', 'code', 'register', 'none')),
   verified_at timestamptz,
   sealed bytea not null,
   created_at timestamptz not null,
+  mac bytea not null,
   primary key (vault_id, contact_id)
 );
 create index contacts_same_address on contacts (prf_key_id, digest);
-comment on table contacts is 'head (state, verified_how, verified_at), sensitive: where a person is reached; a household may share one';
+comment on table contacts is 'head (state, verified_how, verified_at, mac), sensitive: where a person is reached; a household may share one; the MAC decides whether a one-time code may go there';
 
 create table activation_codes (
   vault_id uuid not null,
   code_hash bytea not null,
-  purpose text not null check (purpose in ('activate')),
+  purpose text not null check (purpose in ('activate', 'device', 'recover', 'contact')),
+  object_id uuid,
   expires_at timestamptz not null,
   used_at timestamptz,
   failures int not null default 0,
   created_at timestamptz not null,
   primary key (vault_id, code_hash)
 );
-comment on table activation_codes is 'head (used_at, failures), secret: code_hash is the MAC of a one-time code sent by the preferred channel: the SHA-256 of eight digits is found in a second';
+comment on table activation_codes is 'head (used_at, failures), secret: code_hash is the MAC of a one-time code: the SHA-256 of eight digits is found in a second; object_id is the recovery or the contact that it is for';
+
+create table approvals (
+  vault_id uuid not null,
+  approval_id uuid not null,
+  kind text not null check (kind in ('level', 'recovery', 'settlement', 'contact', 'unblock', 'revival')),
+  state text not null check (state in ('open', 'done')),
+  organisation_id text not null,
+  officer_id text not null,
+  digest bytea not null,
+  second_organisation_id text,
+  second_officer_id text,
+  sealed bytea not null,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  decided_at timestamptz,
+  mac bytea not null,
+  primary key (vault_id, approval_id)
+);
+comment on table approvals is 'head (state, second_organisation_id, second_officer_id, decided_at, mac), sensitive: an act that needs two officers, proposed by the first; what it would do only inside the seal; digest is a MAC of it';
+
+create table recoveries (
+  vault_id uuid not null,
+  recovery_id uuid not null,
+  state text not null check (state in ('waiting', 'frozen', 'settled', 'coded', 'used', 'expired')),
+  organisation_id text not null,
+  level smallint not null,
+  settled boolean not null,
+  sent boolean not null,
+  started_at timestamptz not null,
+  ready_at timestamptz not null,
+  expires_at timestamptz not null,
+  used_at timestamptz,
+  mac bytea not null,
+  primary key (vault_id, recovery_id)
+);
+create unique index recoveries_one_open on recoveries (vault_id) where state in ('waiting', 'frozen', 'settled', 'coded');
+comment on table recoveries is 'head (state, settled, sent, expires_at, used_at, mac), sensitive: an account whose ways in were lost and are replaced; settled: an objection was overruled by another office; sent: the code went to a contact';
+
+create table death_reports (
+  vault_id uuid not null,
+  report_id uuid not null,
+  state text not null check (state in ('reported', 'confirmed', 'denied', 'reversed')),
+  organisation_id text not null,
+  reported_at timestamptz not null,
+  decided_at timestamptz,
+  sealed bytea not null,
+  mac bytea not null,
+  primary key (vault_id, report_id)
+);
+create unique index death_reports_one_open on death_reports (vault_id) where state in ('reported', 'confirmed');
+comment on table death_reports is 'head (state, decided_at, mac), sensitive: who reported a death and what became of the report; the evidence only inside the seal';
 
 create table credentials (
   vault_id uuid not null,
   credential_id uuid not null,
-  kind text not null check (kind in ('passphrase', 'device')),
+  kind text not null check (kind in ('passphrase', 'device', 'passkey', 'totp', 'codecard')),
   state text not null default 'active' check (state in ('active', 'ended')),
   name text not null,
   secret text,
   public_jwk jsonb,
   jkt text,
+  handle bytea,
+  public_cose bytea,
+  sealed bytea,
+  counter bigint not null default 0,
+  flags smallint not null default 0,
   created_at timestamptz not null,
   ended_at timestamptz,
   mac bytea not null,
@@ -178,7 +236,22 @@ create table credentials (
 );
 create unique index credentials_one_passphrase on credentials (vault_id) where kind = 'passphrase' and state = 'active';
 create unique index credentials_one_device on credentials (vault_id, jkt) where kind = 'device' and state = 'active';
-comment on table credentials is 'head (state, ended_at, mac), secret: argon2id hash of a passphrase, or the public key of a device';
+create unique index credentials_one_passkey on credentials (vault_id, handle) where kind = 'passkey' and state = 'active';
+create unique index credentials_one_codecard on credentials (vault_id) where kind = 'codecard' and state = 'active';
+comment on table credentials is 'head (state, counter, flags, ended_at, mac), secret: argon2id hash of a passphrase, public key of a device or passkey, sealed secret of a code display, or a printed card of codes';
+comment on column credentials.handle is 'id of a passkey as its authenticator knows it';
+comment on column credentials.counter is 'passkey: signature counter; totp: the last time step that was used; codecard: the number that is asked next, 0 when all are used; each use changes it under the MAC';
+comment on column credentials.flags is 'passkey: 1 can be backed up, 2 is backed up';
+
+create table code_card_entries (
+  vault_id uuid not null,
+  credential_id uuid not null,
+  number smallint not null check (number between 1 and 40),
+  mac bytea not null,
+  used_at timestamptz,
+  primary key (vault_id, credential_id, number)
+);
+comment on table code_card_entries is 'head (mac, used_at), secret: MAC of one printed code; emptied when the code is used';
 
 -- Organisations and clients (small tables) --------------------------------------------------------
 
@@ -202,9 +275,12 @@ create table clients (
   state text not null default 'active' check (state in ('active', 'blocked', 'ended')),
   scopes text[] not null,
   redirect_uris text[] not null,
+  userinfo_signed boolean not null default false,
+  encryption_jwk text not null default '',
   created_at timestamptz not null,
   mac bytea not null
 );
+comment on column clients.encryption_jwk is 'public key to which what the client is told of people is encrypted, as JSON Web Key; empty: none';
 comment on table clients is 'head (state, redirect_uris, mac), public: programs that hold keys';
 
 create table client_keys (
@@ -214,10 +290,12 @@ create table client_keys (
   public_jwk jsonb not null,
   created_at timestamptz not null,
   ended_at timestamptz,
+  revoked_tokens text[] not null default '{}',
   mac bytea not null,
   primary key (client_id, kid)
 );
-comment on table client_keys is 'head (state, ended_at, mac), public: verification keys; ended at once when a client is compromised';
+comment on column client_keys.revoked_tokens is 'exp.jti of access tokens obtained with the key that its client has given back before they expired';
+comment on table client_keys is 'head (state, ended_at, revoked_tokens, mac), public: verification keys; ended at once when a client is compromised';
 
 create table mandates (
   mandate_id uuid primary key,
@@ -235,6 +313,23 @@ create table mandates (
 );
 create index mandates_of_client on mandates (client_id);
 comment on table mandates is 'head (state, valid_until, mac), public: this client acts for that organisation, for these units, types, procedures, relations and rights; "*" in units means all of the organisation';
+
+create table officers (
+  post_id uuid primary key,
+  organisation_id text not null references organisations,
+  officer_id text not null,
+  vault_id uuid not null,
+  sealed bytea not null,
+  state text not null default 'active' check (state in ('active', 'ended')),
+  valid_from timestamptz not null,
+  valid_until timestamptz not null,
+  ended_at timestamptz,
+  created_at timestamptz not null,
+  mac bytea not null
+);
+create unique index officers_by_id on officers (organisation_id, officer_id) where state = 'active';
+create unique index officers_by_person on officers (organisation_id, vault_id) where state = 'active';
+comment on table officers is 'head (state, ended_at, mac), sensitive: this person acts in this post for that organisation when they have signed in; name, post and unit are sealed';
 
 -- Sign-in and tokens ------------------------------------------------------------------------------
 
@@ -255,21 +350,29 @@ create table sessions (
   state text not null default 'active' check (state in ('active', 'ended')),
   level smallint not null,
   amr text[] not null,
+  scope text not null default '',
   jkt text,
   auth_time timestamptz not null,
   expires_at timestamptz not null,
+  refresh_hash bytea,
+  refresh_previous bytea,
+  refresh_rotated_at timestamptz,
   ended_at timestamptz,
   created_at timestamptz not null,
+  mac bytea not null default '',
   primary key (vault_id, session_id)
 );
-comment on table sessions is 'head (state, ended_at, jkt), sensitive: one sign-in at one client; every token names one and dies with it';
+comment on table sessions is 'head (state, ended_at, jkt, expires_at, refresh_hash, refresh_previous, refresh_rotated_at, mac), sensitive: one sign-in at one client; every token names one and dies with it; the MAC is emptied when it ends';
+comment on column sessions.jkt is 'what the session is bound to: the thumbprint of the key of its tokens; of a session of the server''s own pages, "cookie:" and the SHA-256 of its cookie';
+comment on column sessions.refresh_hash is 'SHA-256 of the refresh token that works; refresh_previous the one before it, where tokens rotate, and refresh_rotated_at when that was first used';
 
 create table signins (
   signin_hash bytea primary key,
   client_id text not null,
   request jsonb not null,
+  pushed_hash bytea,
   vault_id uuid,
-  step text not null check (step in ('passphrase', 'confirm', 'done', 'dead')),
+  step text not null check (step in ('passphrase', 'choose', 'confirm', 'code', 'card', 'passkey', 'done', 'dead')),
   challenge_id uuid,
   number smallint,
   level smallint not null default 0,
@@ -283,6 +386,49 @@ create unique index signins_by_challenge on signins (challenge_id);
 create index signins_of_vault on signins (vault_id) where step = 'confirm';
 comment on table signins is 'head, secret: one sign-in under way in a browser, named by SHA-256 of its cookie';
 
+create table pushed_requests (
+  request_hash bytea primary key,
+  client_id text not null,
+  request jsonb not null,
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  used_at timestamptz,
+  mac bytea not null
+);
+comment on table pushed_requests is 'head (used_at), secret: SHA-256 of a request_uri (RFC 9126), presented within 300 s, decided once';
+
+create table backchannel_requests (
+  request_hash bytea primary key,
+  client_id text not null,
+  organisation_id text not null,
+  vault_id uuid not null,
+  request_id uuid not null,
+  scope text not null,
+  dpop_jkt text,
+  challenge_id uuid not null,
+  number smallint not null,
+  state text not null check (state in ('waiting', 'allowed', 'denied', 'used')),
+  created_at timestamptz not null,
+  expires_at timestamptz not null,
+  polled_at timestamptz,
+  pause int not null,
+  mac bytea not null
+);
+create unique index backchannel_by_challenge on backchannel_requests (challenge_id);
+create index backchannel_of_vault on backchannel_requests (vault_id) where state = 'waiting';
+create index backchannel_by_age on backchannel_requests using brin (expires_at);
+comment on table backchannel_requests is 'head (state, polled_at, pause, mac), secret: SHA-256 of an auth_req_id (CIBA), at most 5 minutes; vault_id: a stand-in where nobody can answer';
+
+create table silenced (
+  vault_id uuid not null,
+  organisation_id text not null,
+  since timestamptz not null,
+  state text not null check (state in ('active', 'ended')),
+  mac bytea not null,
+  primary key (vault_id, organisation_id)
+);
+comment on table silenced is 'head (since, state, mac), sensitive: from whom a person wants no question on the phone any more';
+
 create table authorization_codes (
   code_hash bytea primary key,
   client_id text not null,
@@ -293,6 +439,7 @@ create table authorization_codes (
   nonce text,
   scope text not null,
   dpop_jkt text,
+  request_id uuid,
   expires_at timestamptz not null,
   used_at timestamptz,
   mac bytea not null
@@ -306,6 +453,11 @@ create table throttles (
   blocked_until timestamptz not null
 );
 comment on table throttles is 'head, sensitive: failed sign-ins per account, client, address; the bucket is a keyed digest';
+
+create index signins_by_age on signins using brin (expires_at);
+create index authorization_codes_by_age on authorization_codes using brin (expires_at);
+create index pushed_requests_by_age on pushed_requests using brin (expires_at);
+create index throttles_by_age on throttles (window_start);
 
 create table proof_ids (
   slot smallint not null check (slot between 0 and 15),
@@ -327,7 +479,7 @@ create table papers (
   organisation_id text not null,
   second uuid,
   created_at timestamptz not null,
-  mac bytea not null default ''
+  mac bytea not null
 );
 comment on table papers is 'fact, sensitive: the home vault of a paper, one home for ever; second is a keyed name of the second person of a paper about two, null for others';
 
@@ -527,13 +679,14 @@ create table grants (
   valid_until timestamptz not null,
   pinned_documents uuid[] not null,
   pinned_revisions int[] not null,
+  version int not null check (version > 0),
   sealed bytea not null,
   mac bytea not null,
   changed_at timestamptz not null,
   primary key (vault_id, grant_id),
   unique (vault_id, request_id)
 );
-comment on table grants is 'head (state, uses_left, changed_at), sensitive: what one person allowed; the MAC covers everything that cannot change';
+comment on table grants is 'head (state, uses_left, version, mac, changed_at), sensitive: what one person allowed; the MAC covers every column but changed_at, version counts the changes';
 
 create table grant_events (
   vault_id uuid not null,
@@ -542,9 +695,12 @@ create table grant_events (
   kind text not null check (kind in ('granted', 'denied', 'paused', 'resumed', 'used', 'withdrawn', 'expired', 'suspended')),
   at timestamptz not null,
   receipt text,
+  version int,
   sealed bytea not null,
   primary key (vault_id, grant_id, event_id)
 );
+create unique index grant_events_newest on grant_events (vault_id, grant_id, version) where version is not null;
+comment on column grant_events.version is 'of the grant after this event, null where it left the row as it was: an older row of grants is not believed';
 comment on table grant_events is 'fact, sensitive: every change of a grant, with the signed receipt given to the person; the head can be rebuilt from it';
 
 create table disclosures (
@@ -626,6 +782,7 @@ create table messages (
   sent_at timestamptz,
   primary key (vault_id, message_id)
 );
+create index messages_held on messages (message_id) where state = 'held';
 comment on table messages is 'head (state, sent_at), sensitive: what is sent to a person; texts are free of content except one-time codes, which are sealed';
 
 create table idempotency (
@@ -637,6 +794,47 @@ create table idempotency (
   primary key (scope, key_hash)
 );
 comment on table idempotency is 'fact, sensitive: the reference from which the first answer is rendered again; never a value';
+
+create index idempotency_by_age on idempotency using brin (created_at);
+
+create function vidan_forget(at timestamptz, most int) returns bigint
+language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
+declare
+  due timestamptz := least(at, clock_timestamp());
+  n bigint;
+  gone bigint := 0;
+begin
+  delete from signins where ctid in (
+    select ctid from signins where expires_at < due - interval '1 day' limit most for update skip locked);
+  get diagnostics n = row_count;
+  gone := gone + n;
+  delete from authorization_codes where ctid in (
+    select ctid from authorization_codes where expires_at < due - interval '1 day' limit most for update skip locked);
+  get diagnostics n = row_count;
+  gone := gone + n;
+  delete from pushed_requests where ctid in (
+    select ctid from pushed_requests where expires_at < due - interval '1 day' limit most for update skip locked);
+  get diagnostics n = row_count;
+  gone := gone + n;
+  delete from backchannel_requests where ctid in (
+    select ctid from backchannel_requests where expires_at < due - interval '1 day' limit most for update skip locked);
+  get diagnostics n = row_count;
+  gone := gone + n;
+  delete from throttles where ctid in (
+    select ctid from throttles where window_start < due - interval '2 days' and blocked_until < due limit most for update skip locked);
+  get diagnostics n = row_count;
+  gone := gone + n;
+  delete from activation_codes where ctid in (
+    select ctid from activation_codes where expires_at < due - interval '30 days' limit most for update skip locked);
+  get diagnostics n = row_count;
+  gone := gone + n;
+  delete from idempotency where ctid in (
+    select ctid from idempotency where created_at < due - interval '90 days' limit most for update skip locked);
+  get diagnostics n = row_count;
+  return gone + n;
+end $$;
+comment on function vidan_forget(timestamptz, int) is
+  'Deletes rows of one-time things that nothing asks for any more, at most so many of each table, and returns how many. Whoever may call it can delete nothing else, and nothing before its term: neither by the clock that is passed nor by another (docs/decisions/0015).';
 
 create table sandbox_state (
   one boolean primary key default true check (one),

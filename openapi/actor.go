@@ -15,12 +15,13 @@ import (
 type guardAndActor struct {
 	guard pg.Guard
 	actor audit.Actor
+	level int // at which the officer signed in; 0: the client asserts the officer and says nothing of it
 }
 
 // official reads who acts for the organisation of need and returns the guard of their right. The officer belongs to that organisation;
 // the unit of the mandate is the officer's.
 func (a *API) official(ctx context.Context, need auth.Need) (guardAndActor, error) {
-	officer, err := a.officer(ctx)
+	officer, level, err := a.officer(ctx)
 	if err != nil {
 		return guardAndActor{}, err
 	}
@@ -29,7 +30,7 @@ func (a *API) official(ctx context.Context, need auth.Need) (guardAndActor, erro
 	}
 	me := caller(ctx)
 	need.Unit = officer.Unit
-	return guardAndActor{guarded(ctx, a.Auth.Mandate(me.ClientID, need)), audit.Actor{Client: me.ClientID, Officer: officer}}, nil
+	return guardAndActor{guarded(ctx, a.Auth.Mandate(me.ClientID, need)), audit.Actor{Client: me.ClientID, Officer: officer}, level}, nil
 }
 
 // sqlSector reads by whose ids an organisation names people and things; it never changes.

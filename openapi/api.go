@@ -82,7 +82,11 @@ func New(d Deps) *API {
 	a.registerPeople()
 	a.registerAccesses()
 	a.registerDevices()
+	a.registerSessions()
+	a.registerSilenced()
+	a.registerCredentials()
 	a.registerCitizens()
+	a.registerAccount()
 	a.registerRelations()
 	a.registerRequests()
 	a.registerDecisions()
@@ -104,6 +108,7 @@ func (a *API) config() huma.Config {
 	config.Servers = []*huma.Server{{URL: a.Issuer}}
 	config.DocsPath, config.OpenAPIPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil
+	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
 	config.RejectUnknownQueryParameters = true
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		securityMachine: {Type: "oauth2", Description: "Agencies: private_key_jwt and client credentials; tokens are bound to a key by DPoP (RFC 9449).",
@@ -258,12 +263,15 @@ func (a *API) authenticate(p policy) func(huma.Context, func(huma.Context)) {
 		if err == nil {
 			err = who.Scope(p.scope)
 		}
-		if err == nil && who.Level < p.level {
-			err = errLevel
+		if err == nil && p.kind == auth.Citizen {
+			err = who.Require(p.level, 0)
 		}
 		if err != nil {
 			writeProblem(w, r, a.problem(hctx.Context(), err))
 			return
+		}
+		if nonce := who.NextNonce(); nonce != "" {
+			w.Header().Set("DPoP-Nonce", nonce)
 		}
 		next(huma.WithValue(hctx, principalKey{}, who))
 	}

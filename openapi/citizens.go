@@ -25,6 +25,16 @@ type Enrolment struct {
 	PreferredChannel string    `json:"preferred_channel,omitempty" enum:"sms,email,post,counter,none" default:"none"`
 	Evidence         Evidence  `json:"evidence"`
 	BirthNotice      string    `json:"pending_birth_notice,omitempty" maxLength:"18" doc:"The newborn whose number was pending."`
+	// Ward and Representative are for those who do not act alone.
+	Ward           bool            `json:"ward,omitempty" doc:"Somebody else represents the person, whatever their age."`
+	Representative *Representative `json:"representative,omitempty" doc:"Opens the account of a child under 14 or a ward; with their own account of level 2."`
+}
+
+// Representative is who opens another's account, and on what proof.
+type Representative struct {
+	Who   PersonName `json:"who"`
+	Right string     `json:"right" enum:"mother,father,legal_representative"`
+	Proof Evidence   `json:"proof" doc:"The register or a court's decision that shows the right."`
 }
 
 // Contact is a way to reach a person.
@@ -54,7 +64,7 @@ type PersonName struct {
 }
 
 type enrolInput struct {
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who acts."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer who acts. Not with a token in which an officer acts."`
 	Idempotency  string `header:"Idempotency-Key" maxLength:"200" doc:"Your own key: the same key and body enrol once."`
 	Organisation string `query:"organisation" required:"true" maxLength:"64" doc:"The registrar you act for."`
 	Body         Enrolment
@@ -68,7 +78,7 @@ type enrolOutput struct {
 }
 
 type bindInput struct {
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who acts."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer who acts. Not with a token in which an officer acts."`
 	Organisation string `query:"organisation" required:"true" maxLength:"64"`
 	Body         struct {
 		Who      PersonName `json:"who"`
@@ -78,7 +88,7 @@ type bindInput struct {
 }
 
 type joinInput struct {
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who acts."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer who acts. Not with a token in which an officer acts."`
 	Organisation string `query:"organisation" required:"true" maxLength:"64"`
 	Body         struct {
 		Main     PersonName `json:"main" doc:"The record that stays."`
@@ -109,7 +119,7 @@ type PendingPerson struct {
 }
 
 type proposalsInput struct {
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who acts."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer who acts. Not with a token in which an officer acts."`
 	Person       string `path:"person" maxLength:"200"`
 	Organisation string `query:"organisation" required:"true" maxLength:"64"`
 }
@@ -140,7 +150,9 @@ func (a *API) registerCitizens() {
 	own := []string{"mandate_missing", codeNotFound, "number_taken", "officer_assertion_required", "record_unavailable", "keys_unavailable", "busy"}
 	operation(a, huma.Operation{OperationID: "enrol-citizen", Method: http.MethodPost, Path: "/v1/citizens", Tags: tags, DefaultStatus: http.StatusCreated,
 		Summary: "Enrol a person", Description: "Opens a person's account, or gives a newborn whose number was pending number and account. The activation code goes out by the preferred channel."},
-		machine("registrar"), append([]string{"idempotency_conflict", "already_enrolled", "other_number", "outcome_unknown"}, own...), a.enrol)
+		machine("registrar"), append([]string{
+			"idempotency_conflict", "already_enrolled", "other_number", "recovery_needed", "representative_needed", "level_not_allowed", "outcome_unknown",
+		}, own...), a.enrol)
 	a.registerFind(own)
 	operation(a, huma.Operation{OperationID: "bind-number", Method: http.MethodPost, Path: "/v1/citizens/bind", Tags: tags, DefaultStatus: http.StatusNoContent,
 		Summary: "Bind a personal number", Description: "The act that makes a number lead to a person: results that waited for it are applied by themselves."},
@@ -153,6 +165,15 @@ func (a *API) registerCitizens() {
 	operation(a, huma.Operation{OperationID: "list-number-proposals", Method: http.MethodGet, Path: "/v1/citizens/{person}/proposals", Tags: tags,
 		Summary: "Numbers proposed for a newborn", Description: "What organisations proposed, and which of notice, mother, date and sex agree. The reading is recorded."},
 		machine("registrar"), own, a.listProposals)
+	counter := []string{
+		"mandate_missing", codeNotFound, "officer_assertion_required", "officer_level_needed", "second_officer_needed", "state_conflict", "not_joinable",
+		"record_unavailable", "keys_unavailable", "busy", "outcome_unknown",
+	}
+	a.registerLevel(counter)
+	a.registerApprovals(counter)
+	a.registerCounter(counter)
+	a.registerCard(counter)
+	a.registerContacts(counter)
 }
 
 // registrar returns the guard of a registrar's right and who acts.
@@ -170,6 +191,15 @@ func (a *API) enrol(ctx context.Context, in *enrolInput) (*enrolOutput, error) {
 		return nil, newProblem(ctx, codeInvalidRequest, faults...)
 	}
 	e.IdempotencyKey = in.Idempotency
+	pending := identity.VaultID{}
+	if in.Body.Representative != nil && !e.Pending.IsZero() {
+		if pending, err = a.People.Resolve(ctx, a.Pool, e.Pending); err != nil {
+			return nil, err
+		}
+	}
+	if e.Representative, err = a.representative(ctx, auth.Need{Organisation: in.Organisation, Right: auth.RightEnrol}, in.Body.Representative, pending); err != nil {
+		return nil, err
+	}
 	done, err := a.People.Enrol(ctx, by.guard, by.actor, e)
 	if err != nil {
 		return nil, err
@@ -188,7 +218,7 @@ func (b Enrolment) domain() (person.Enrolment, []Fault) {
 	}
 	e := person.Enrolment{
 		Kind: person.Kind(b.Kind), Sex: identity.Sex(b.Sex), Level: b.Level,
-		PreferredChannel: delivery.Channel(b.PreferredChannel), Evidence: b.Evidence.domain(),
+		PreferredChannel: delivery.Channel(b.PreferredChannel), Evidence: b.Evidence.domain(), Ward: b.Ward,
 	}
 	var err error
 	e.Number, err = identity.ParsePersonalNumber(b.PersonalNumber)

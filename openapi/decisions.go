@@ -89,7 +89,7 @@ func (a *API) registerDecisions() {
 		citizen(1), []string{codeNotFound, "record_unavailable", "keys_unavailable"}, a.viewRequest)
 	operation(a, huma.Operation{OperationID: "decide-request", Method: http.MethodPost, Path: "/v1/people/{person}/consent-requests/{id}/decision", Tags: tags,
 		Summary: "Say yes or no", Description: "Decides once; the same decision again gives the first receipt. Standing permissions and sensitive fields need the signature of a registered device."},
-		citizen(1), []string{codeNotFound, "already_decided", "request_expired", "representative_needed", "decision_mismatch", "signature_required",
+		citizen(1), []string{codeNotFound, "recently_recovered", "already_decided", "request_expired", "representative_needed", "decision_mismatch", "signature_required",
 			"signature_invalid", "state_conflict", "busy", "record_unavailable", "keys_unavailable", "outcome_unknown"}, a.decide)
 }
 

@@ -20,20 +20,16 @@ import (
 	"vidan/wallet"
 )
 
-// errLevel reports a citizen whose session has a lower level than the operation needs.
-var errLevel = errors.New("openapi: level too low")
-
 // codes maps domain errors to problem codes, first match wins. A test holds it to every exported Err… of the domain packages.
 var codes = []struct {
 	err  error
 	code string
 }{
-	{errLevel, "insufficient_level"},
-
-	{auth.ErrReplay, "invalid_dpop_proof"}, {auth.ErrProof, "invalid_dpop_proof"}, {auth.ErrToken, "invalid_token"},
+	{auth.ErrReplay, "invalid_dpop_proof"}, {auth.ErrNonce, "use_dpop_nonce"}, {auth.ErrProof, "invalid_dpop_proof"}, {auth.ErrToken, "invalid_token"},
 	{auth.ErrTokenRevoked, "token_revoked"}, {auth.ErrClientBlocked, "client_blocked"}, {auth.ErrPersonBlocked, "person_blocked"},
 	{auth.ErrMandate, "mandate_missing"}, {auth.ErrScope, "insufficient_scope"}, {auth.ErrOfficer, "officer_assertion_required"},
-	{auth.ErrLevel, "insufficient_level"}, {auth.ErrCode, "activation_invalid"}, {auth.ErrNoDevice, codeNotFound}, {auth.ErrBusy, "unavailable"},
+	{auth.ErrLevel, "insufficient_level"}, {auth.ErrCode, "activation_invalid"}, {auth.ErrNoDevice, codeNotFound}, {auth.ErrNoSession, codeNotFound}, {auth.ErrDisplay, "code_display_refused"}, {auth.ErrWrongCode, "code_wrong"},
+	{auth.ErrPasskey, "passkey_refused"}, {auth.ErrLastWay, "last_credential"}, {auth.ErrBusy, "unavailable"},
 
 	{intake.ErrSignature, "signature_invalid"}, {intake.ErrResultIDReused, "result_id_reused"}, {intake.ErrBusy, "busy"},
 	{intake.ErrNotFound, codeNotFound}, {intake.ErrResolved, "already_resolved"}, {intake.ErrResolution, codeInvalidRequest},
@@ -56,9 +52,13 @@ var codes = []struct {
 	{person.ErrNotFound, codeNotFound}, {person.ErrCursor, codeInvalidRequest}, {person.ErrIdempotency, "idempotency_conflict"},
 	{person.ErrNumberTaken, "number_taken"}, {person.ErrOtherNumber, "other_number"}, {person.ErrEnrolled, "already_enrolled"},
 	{person.ErrJoined, "not_joinable"}, {person.ErrTwoNumbers, "not_joinable"}, {person.ErrSameVault, "not_joinable"}, {person.ErrWrongWay, "not_joinable"},
-	{person.ErrProfile, codeInvalidRequest}, {person.ErrLevel, codeInvalidRequest}, {person.ErrChannel, codeInvalidRequest},
+	{person.ErrProfile, codeInvalidRequest}, {person.ErrLevel, "level_not_allowed"}, {person.ErrChannel, codeInvalidRequest},
 	{person.ErrContact, codeInvalidRequest}, {person.ErrEvidence, codeInvalidRequest}, {person.ErrIdentifier, codeInvalidRequest},
 	{person.ErrRegistrarOnly, codeInvalidRequest}, {person.ErrCode, "activation_invalid"},
+	{person.ErrHasAccount, "recovery_needed"}, {person.ErrRepresentative, "representative_needed"}, {person.ErrNotAlive, "death_reported"},
+	{person.ErrBlocked, "account_blocked"}, {person.ErrState, "state_conflict"}, {person.ErrSameOfficer, "second_officer_needed"},
+	{person.ErrSameOffice, "other_office_needed"}, {person.ErrSameIssuer, "other_issuer_needed"}, {person.ErrTooEarly, "too_early"},
+	{person.ErrTooManyContacts, "too_many_contacts"}, {person.ErrAccounts, codeInternal},
 
 	{audit.ErrRecord, "record_unavailable"}, {audit.ErrCursor, codeInvalidRequest}, {audit.ErrDamaged, codeInternal},
 	{seal.ErrKeysUnavailable, "keys_unavailable"}, {seal.ErrNotRef, codeNotFound}, {seal.ErrNoKeys, codeNotFound},
@@ -134,8 +134,11 @@ func as(ctx context.Context, err, sentinel error, code string) error {
 	return err
 }
 
-// challenged adds the WWW-Authenticate that a 401 must carry (RFC 9110 §15.5.2).
+// challenged adds the WWW-Authenticate that a 401 must carry (RFC 9110 §15.5.2), and the nonce for the next proof (RFC 9449 §9).
 func (a *API) challenged(p *Problem, err error) *Problem {
+	if p.Status == http.StatusUnauthorized && a.Auth != nil {
+		p.With("DPoP-Nonce", a.Auth.Nonce())
+	}
 	if p.Status == http.StatusUnauthorized || p.Code == "insufficient_scope" {
 		p.With("WWW-Authenticate", auth.Challenge(err))
 	}
@@ -168,7 +171,7 @@ func writeProblem(w http.ResponseWriter, _ *http.Request, p *Problem) {
 var (
 	common        = []string{"invalid_request", "unavailable", "internal"}
 	bodyCommon    = []string{"too_large", "unsupported_media_type", "request_timeout"}
-	guardedCommon = []string{"invalid_token", "invalid_dpop_proof", "token_revoked", "client_blocked", "insufficient_scope"}
+	guardedCommon = []string{"invalid_token", "invalid_dpop_proof", "use_dpop_nonce", "token_revoked", "client_blocked", "insufficient_scope"}
 )
 
 // codesOf returns every problem of an operation: its own, and what its body and its policy bring.

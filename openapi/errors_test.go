@@ -32,10 +32,10 @@ var domains = []string{"audit", "auth", "consent", "delivery", "identity", "inta
 
 // neverHere are exported errors that no handler returns, with the reason. Should one come all the same, it is answered as internal and logged.
 var neverHere = map[string]string{
-	"audit.ErrEntry": "an entry that we wrote wrongly", "pg.ErrAddress": "start", "pg.ErrMigrations": "start", "pg.ErrSchemaOlder": "start", "pg.ErrSchemaNewer": "start",
+	"audit.ErrEntry": "an entry that we wrote wrongly", "pg.ErrAddress": "start", "pg.ErrMigrations": "start", "pg.ErrSchemaOlder": "start", "pg.ErrSchemaNewer": "start", "pg.ErrSchemaOther": "start",
 	"auth.ErrConfig": "start", "auth.ErrSigningKeys": "start", "auth.ErrRegistration": "command line", "auth.ErrNotRegistered": "command line; requests see ErrToken",
-	"auth.ErrRegistered": "command line", "auth.ErrKey": "command line; a device's key is ErrDevice", "auth.ErrUntrusted": "pages", "auth.ErrPassphrase": "pages",
-	"auth.ErrNoSignIn": "pages", "auth.ErrMoved": "pages",
+	"auth.ErrRegistered": "command line", "auth.ErrKey": "command line; a device's key is ErrDevice", "auth.ErrUntrusted": "pages", "auth.ErrPassphrase": "pages", "auth.ErrPurpose": "command line",
+	"auth.ErrNoSignIn": "pages", "auth.ErrMoved": "pages", "auth.ErrRequestOver": "pages", "auth.ErrAskedEnough": "pages", "auth.ErrSaidNo": "pages",
 	"consent.ErrPermit":       "a permit that we used wrongly",
 	"delivery.ErrUnknownKind": "workers", "delivery.ErrPanic": "workers", "delivery.ErrConfig": "start", "delivery.ErrStarted": "start", "delivery.ErrGateway": "start",
 	"delivery.ErrNoGateway": "workers", "delivery.ErrUndeliverable": "workers", "delivery.ErrTemplate": "workers", "delivery.ErrNoMessage": "workers",
@@ -130,7 +130,8 @@ func TestE2_EveryDomainErrorHasACode(t *testing.T) {
 
 // handledInside are refusals of the SQL that the packages turn into errors of their own, or that belong to pages and workers.
 var handledInside = []string{
-	"applied_already", "client_changed", "code_used", "device_ended", "mirrored", "moved", "newer_held", "paper_known", "resolved_already", "signin_moved",
+	"credential_used", // a code or a key that another sign-in was faster with: a wrong one
+	"applied_already", "backchannel_moved", "client_changed", "code_used", "device_ended", "mirrored", "moved", "newer_held", "other_person", "paper_known", "request_over", "resolved_already", "signin_moved",
 	"task_args", "throttled", "told_already",
 }
 

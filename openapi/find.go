@@ -10,7 +10,7 @@ import (
 )
 
 type findInput struct {
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who looks."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer who looks. Not with a token in which an officer acts."`
 	Organisation string `query:"organisation" required:"true" maxLength:"64" doc:"The registrar you act for."`
 	Body         struct {
 		Who PersonName `json:"who"`

@@ -255,7 +255,7 @@ func TestDevices(t *testing.T) {
 	if again := decode[openapi.Device](t, w.call(c.Client, http.StatusCreated, http.MethodPost, "/v1/me/devices", body())); again != device {
 		t.Errorf("registered again: %+v, first %+v", again, device)
 	}
-	if p := w.call(weak.Client, http.StatusForbidden, http.MethodPost, "/v1/me/devices", body()).Problem(); p.Code != "insufficient_level" {
+	if p := w.call(weak.Client, http.StatusUnauthorized, http.MethodPost, "/v1/me/devices", body()).Problem(); p.Code != "insufficient_level" {
 		t.Errorf("a passphrase alone: %s", p.Code)
 	}
 	code := body()
@@ -287,6 +287,39 @@ func TestDevices(t *testing.T) {
 		if a.Problem().Code != "token_revoked" || a.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s after signing out: %s", path, a.Body)
 		}
+	}
+}
+
+// TestSessions: a person sees where they are signed in, ends one, all others, all; of somebody else's nobody learns that it is there (S1).
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	here, stranger := w.citizen("dan", 2), w.citizen("hoa", 1)
+	sessions := func() []openapi.Session {
+		return decode[struct {
+			Items []openapi.Session `json:"items"`
+		}](t, w.call(here.Client, http.StatusOK, http.MethodGet, "/v1/me/sessions", nil)).Items
+	}
+	list := sessions()
+	if len(list) != 1 || !list[0].Current || list[0].Level != 2 || list[0].ClientName == "" {
+		t.Fatalf("%+v", list)
+	}
+	var answers []*outside.Answer
+	for _, id := range []string{list[0].ID, "x", strings.Repeat("A", len(list[0].ID))} {
+		answers = append(answers, w.call(stranger.Client, http.StatusNotFound, http.MethodDelete, "/v1/me/sessions/"+id, nil))
+	}
+	same(t, "session", http.StatusNotFound, answers...)
+	w.call(here.Client, http.StatusNoContent, http.MethodDelete, "/v1/me/sessions?others=true", nil)
+	if list = sessions(); len(list) != 1 {
+		t.Errorf("its own session went too: %+v", list)
+	}
+	w.call(here.Client, http.StatusNoContent, http.MethodDelete, "/v1/me/sessions/"+list[0].ID, nil)
+	if p := w.call(here.Client, http.StatusUnauthorized, http.MethodGet, "/v1/me/sessions", nil).Problem(); p.Code != "token_revoked" {
+		t.Errorf("after ending it: %s", p.Code)
+	}
+	w.call(stranger.Client, http.StatusNoContent, http.MethodDelete, "/v1/me/sessions", nil)
+	if p := w.call(stranger.Client, http.StatusUnauthorized, http.MethodGet, "/v1/me/sessions", nil).Problem(); p.Code != "token_revoked" {
+		t.Errorf("after ending all: %s", p.Code)
 	}
 }
 

@@ -43,13 +43,14 @@ func (a *API) next(ctx context.Context, cursor string) string {
 	return "<" + a.Issuer + r.URL.EscapedPath() + "?" + query.Encode() + `>; rel="next"`
 }
 
-// officer reads the assertion that names the officer behind a call; it is required wherever a person is touched.
-func (a *API) officer(ctx context.Context) (audit.Officer, error) {
+// officer reads the assertion that names the officer behind a call, and the level at which they signed in, 0 where it says nothing; it is required
+// wherever a person is touched.
+func (a *API) officer(ctx context.Context) (officer audit.Officer, level int, err error) {
 	r, ok := ctx.Value(httpRequestKey{}).(*http.Request)
 	if !ok {
-		return audit.Officer{}, newProblem(ctx, "officer_assertion_required")
+		return audit.Officer{}, 0, newProblem(ctx, "officer_assertion_required")
 	}
-	return a.Auth.Officer(r, caller(ctx))
+	return a.Auth.OfficerLevel(r, caller(ctx))
 }
 
 // Cursors are sealed for the sector of their reader, as every id that leaves (E4).

@@ -32,20 +32,20 @@ type FilledForm struct {
 
 // FilledField is one field with its value and where it stands.
 type FilledField struct {
-	Name     string        `json:"name" example:"child_full_name"`
-	Value    any           `json:"value,omitempty" doc:"Absent when the person has to choose."`
-	Choices  []FieldChoice `json:"choices,omitempty" doc:"Several papers say different things: the person chooses."`
-	Source   *FieldSource  `json:"source,omitempty"`
-	Editable bool          `json:"editable"`
-	Proposal bool          `json:"proposal" doc:"A fact of another person, offered: it has to be confirmed."`
-	Address  *FieldAddress `json:"address,omitempty"`
-	Salt     string        `json:"salt" doc:"The digest in signed is SHA-256(salt ‖ name ‖ 0x00 ‖ value as answered), base64url."`
+	Name     string          `json:"name" example:"child_full_name"`
+	Value    json.RawMessage `json:"value,omitempty" doc:"Absent when the person has to choose."`
+	Choices  []FieldChoice   `json:"choices,omitempty" doc:"Several papers say different things: the person chooses."`
+	Source   *FieldSource    `json:"source,omitempty"`
+	Editable bool            `json:"editable"`
+	Proposal bool            `json:"proposal" doc:"A fact of another person, offered: it has to be confirmed."`
+	Address  *FieldAddress   `json:"address,omitempty"`
+	Salt     string          `json:"salt" doc:"The digest in signed is SHA-256(salt ‖ name ‖ 0x00 ‖ value as answered), base64url."`
 }
 
 // FieldChoice is one of several values.
 type FieldChoice struct {
-	Value  any         `json:"value"`
-	Source FieldSource `json:"source"`
+	Value  json.RawMessage `json:"value"`
+	Source FieldSource     `json:"source"`
 }
 
 // FieldSource is the paper a value stands in.
@@ -106,13 +106,13 @@ type FieldConflict struct {
 
 // ConflictSide is one side of a conflict.
 type ConflictSide struct {
-	Field  string       `json:"field"`
-	Value  any          `json:"value,omitempty"`
-	Source *FieldSource `json:"source,omitempty"`
+	Field  string          `json:"field"`
+	Value  json.RawMessage `json:"value,omitempty"`
+	Source *FieldSource    `json:"source,omitempty"`
 }
 
 type prefillInput struct {
-	Officer     string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who reads."`
+	Officer     string `header:"Officer-Assertion" doc:"JWS that names the officer who reads. Not with a token in which an officer acts."`
 	Idempotency string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"Your own key: the same key and body are the same release, which uses nothing up."`
 	Body        struct {
 		Organisation string `json:"organisation" minLength:"1" maxLength:"64" doc:"The organisation you act for." example:"mam-non-hoa-mai"`
@@ -183,7 +183,7 @@ func filledForm(a prefill.Answer) FilledForm {
 	}
 	for i, f := range a.Fields {
 		field := FilledField{
-			Name: f.Name, Value: rawOrNil(f.Value), Source: sourceOf(f.Source), Editable: f.Editable, Proposal: f.Proposal, Address: addressOf(f.Address), Salt: f.Salt,
+			Name: f.Name, Value: f.Value, Source: sourceOf(f.Source), Editable: f.Editable, Proposal: f.Proposal, Address: addressOf(f.Address), Salt: f.Salt,
 		}
 		for _, c := range f.Choices {
 			field.Choices = append(field.Choices, FieldChoice{Value: c.Value, Source: *sourceOf(&c.Source)})
@@ -200,16 +200,10 @@ func filledForm(a prefill.Answer) FilledForm {
 }
 
 func sideOf(s prefill.Side) ConflictSide {
-	return ConflictSide{Field: s.Field, Value: rawOrNil(s.Value), Source: sourceOf(s.Source)}
+	return ConflictSide{Field: s.Field, Value: s.Value, Source: sourceOf(s.Source)}
 }
 
-func sourceOf(s *prefill.Source) *FieldSource {
-	if s == nil {
-		return nil
-	}
-	out := FieldSource(*s)
-	return &out
-}
+func sourceOf(s *prefill.Source) *FieldSource { return (*FieldSource)(s) }
 
 func addressOf(a *prefill.Address) *FieldAddress {
 	if a == nil {

@@ -139,8 +139,7 @@ func frameworkProblem(ctx context.Context, status int, errs []error) huma.Status
 
 // missingHeaders have codes of their own: programs handle them, not people.
 var missingHeaders = map[Fault]string{
-	{Pointer: "Idempotency-Key", Code: "required"}:   "idempotency_key_required",
-	{Pointer: "Officer-Assertion", Code: "required"}: "officer_assertion_required",
+	{Pointer: "Idempotency-Key", Code: "required"}: "idempotency_key_required",
 }
 
 // parentOf cuts the last segment of a pointer; the name of a parameter has none.

@@ -40,7 +40,7 @@ type quarantineOutput struct {
 
 type resolveInput struct {
 	ID           string `path:"id" maxLength:"36"`
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who decides."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer who decides. Not with a token in which an officer acts."`
 	Organisation string `query:"organisation" required:"true" maxLength:"64" doc:"The organisation you act for."`
 	Holder       string `query:"holder" enum:"organisation,registrar" default:"organisation"`
 	Body         struct {

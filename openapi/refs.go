@@ -18,6 +18,8 @@ const (
 	kindDisclosure = "disclosure"
 	kindEntry      = "entry"
 	kindRelation   = "relation"
+	kindApproval   = "approval" // with its kind behind it
+	kindContact    = "contact"
 	kindSubject    = "subject" // of a receipt: the paper whose person is meant
 )
 

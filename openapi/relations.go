@@ -31,7 +31,7 @@ type Relation struct {
 }
 
 type relationsInput struct {
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer. Not with a token in which an officer acts."`
 	Person       string `path:"person" maxLength:"200" doc:"Handle from an earlier answer."`
 	Organisation string `query:"organisation" required:"true" maxLength:"64" doc:"The registrar you act for."`
 }
@@ -43,14 +43,14 @@ type relationsOutput struct {
 }
 
 type relationInput struct {
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who decides."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer who decides. Not with a token in which an officer acts."`
 	Person       string `path:"person" maxLength:"200" doc:"Handle from an earlier answer."`
 	Relation     string `path:"relation" maxLength:"200"`
 	Organisation string `query:"organisation" required:"true" maxLength:"64" doc:"The registrar you act for."`
 }
 
 type relationReasonInput struct {
-	Officer      string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who decides."`
+	Officer      string `header:"Officer-Assertion" doc:"JWS that names the officer who decides. Not with a token in which an officer acts."`
 	Person       string `path:"person" maxLength:"200" doc:"Handle from an earlier answer."`
 	Relation     string `path:"relation" maxLength:"200"`
 	Organisation string `query:"organisation" required:"true" maxLength:"64" doc:"The registrar you act for."`
@@ -104,7 +104,7 @@ func (a *API) listRelations(ctx context.Context, in *relationsInput) (*relations
 	if err != nil {
 		return nil, err
 	}
-	if err := a.recordReading(ctx, by, person, "relations"); err != nil {
+	if err := a.recordReading(ctx, by, person); err != nil {
 		return nil, err
 	}
 	out := &relationsOutput{}
@@ -115,15 +115,15 @@ func (a *API) listRelations(ctx context.Context, in *relationsInput) (*relations
 	return out, nil
 }
 
-// recordReading records what an officer read of a person, before it is answered; if it cannot be recorded, nothing is.
-func (a *API) recordReading(ctx context.Context, by guardAndActor, person identity.VaultID, what string) error {
+// recordReading records that an officer read who may act for a person, before it is answered; if it cannot be recorded, nothing is.
+func (a *API) recordReading(ctx context.Context, by guardAndActor, person identity.VaultID) error {
 	keys, err := a.Vaults.OpenOne(ctx, a.Pool, person)
 	if err != nil {
 		return err
 	}
 	b := new(pgx.Batch)
 	_, err = a.Audit.Queue(b, keys, audit.Entry{
-		Vault: person, Kind: audit.ListRead, Actor: by.actor, Organisation: by.actor.Officer.Organisation, Reason: what, RequestTrace: requestOf(ctx).id,
+		Vault: person, Kind: audit.RelationsRead, Actor: by.actor, Organisation: by.actor.Officer.Organisation, RequestTrace: requestOf(ctx).id,
 	}, a.Now())
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ type AskStatus struct {
 }
 
 type askInput struct {
-	Officer     string `header:"Officer-Assertion" required:"true" doc:"JWS that names the officer who asks."`
+	Officer     string `header:"Officer-Assertion" doc:"JWS that names the officer who asks. Not with a token in which an officer acts."`
 	Idempotency string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"255" doc:"Your own key: the same key and body give the same request."`
 	Body        AskBody
 }

@@ -99,16 +99,16 @@ func (a *API) deliver(ctx context.Context, in *resultsInput) (*resultOutput, err
 
 // deliverOne takes one result; first uses up the proof of the request.
 func (a *API) deliverOne(ctx context.Context, raw []byte, first bool) (int, ResultAnswer, error) {
-	var body ResultBody
 	if len(raw) > maxLine {
 		return 0, ResultAnswer{}, newProblem(ctx, codeTooLarge)
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&body); err != nil || body.Result == "" || d.Decode(new(any)) != io.EOF {
-		return 0, ResultAnswer{}, newProblem(ctx, codeInvalidRequest, Fault{Pointer: "/result", Code: "required"})
+	result, ok := plainResult(raw)
+	if !ok {
+		if result, ok = anyResult(raw); !ok {
+			return 0, ResultAnswer{}, newProblem(ctx, codeInvalidRequest, Fault{Pointer: "/result", Code: "required"})
+		}
 	}
-	done, err := a.Intake.Accept(ctx, intake.Call{Principal: caller(ctx), First: first, Trace: requestOf(ctx).id}, body.Result)
+	done, err := a.Intake.Accept(ctx, intake.Call{Principal: caller(ctx), First: first, Trace: requestOf(ctx).id}, result)
 	if err != nil {
 		return 0, ResultAnswer{}, err
 	}
@@ -121,6 +121,37 @@ func (a *API) deliverOne(ctx context.Context, raw []byte, first bool) (int, Resu
 	}
 	return status, resultAnswer(done), nil
 }
+
+// anyResult reads a ResultBody however it is written.
+func anyResult(raw []byte) (string, bool) {
+	var body ResultBody
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.DisallowUnknownFields()
+	err := d.Decode(&body)
+	return body.Result, err == nil && body.Result != "" && d.Decode(new(any)) == io.EOF
+}
+
+// plainResult reads a ResultBody as almost everybody writes it, one member and a JWS without escapes, in a tenth of the time of anyResult. What it
+// does not take may still be one.
+func plainResult(raw []byte) (string, bool) {
+	rest, ok := raw, false
+	for _, token := range []string{`{`, `"result"`, `:`, `"`} {
+		if rest, ok = bytes.CutPrefix(bytes.TrimLeft(rest, space), []byte(token)); !ok {
+			return "", false
+		}
+	}
+	end := max(bytes.IndexByte(rest, '"'), 0)
+	for _, c := range rest[:end] {
+		if c <= ' ' || c == '\\' || c > '~' {
+			return "", false
+		}
+	}
+	after, ok := bytes.CutPrefix(rest[end:], []byte(`"`))
+	return string(rest[:end]), ok && end > 0 && string(bytes.Trim(after, space)) == `}`
+}
+
+// space is what may stand between the tokens of JSON (RFC 8259 §2).
+const space = " \t\n\r"
 
 func resultAnswer(done intake.Answer) ResultAnswer {
 	out := ResultAnswer{

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -171,12 +172,13 @@ func (w *world) wire(ctx context.Context) {
 			return keys.Signer(auth.PrefillKeys).Sign(prefill.AnswerType, claims)
 		},
 	}))(t)
-	ignore := func(context.Context, delivery.Task) error { return nil }
+	messenger := must(delivery.NewMessenger(pool, vaults, must(delivery.OpenGateway("sandbox:", pool))(t), w.now))(t)
 	handlers := map[string]delivery.Handler{
-		intake.KindApply: in.Apply, intake.KindCopy: in.Copy, wallet.KindMirror: papers.Mirror, delivery.TaskMessage: ignore, consent.TaskNotice: ignore,
+		intake.KindApply: in.Apply, intake.KindCopy: in.Copy, wallet.KindMirror: in.MirrorHolding,
+		consent.TaskRestricted: in.EndRestricted, delivery.TaskMessage: messenger.Send,
 	}
-	for kind, handler := range ledger.Handlers() {
-		handlers[kind] = handler
+	for _, more := range []map[string]delivery.Handler{ledger.Handlers(), w.people.Handlers()} {
+		maps.Copy(handlers, more)
 	}
 	w.relay = must(delivery.New(pool, delivery.Config{Handlers: handlers, Now: w.now, Logger: log}))(t)
 	w.api = openapi.New(openapi.Deps{
@@ -229,7 +231,7 @@ func (w *world) register(ctx context.Context) {
 		{other, "Trường mầm non Hoa Đào", "Hoa Đào kindergarten", "school", []string{auth.ScopeConsent, auth.ScopePrefill, auth.ScopeEvents}, auth.Mandate{
 			Procedures: []string{"kindergarten_enrolment"}, Rights: []auth.Right{auth.RightRequest}}},
 		{registrar, "Cơ quan quản lý định danh", "Identity authority", "registrar", []string{auth.ScopeRegistrar, auth.ScopeResults}, auth.Mandate{
-			Rights: []auth.Right{auth.RightEnrol, auth.RightLevel, auth.RightBind, auth.RightRelation, auth.RightResolve}}},
+			Rights: []auth.Right{auth.RightEnrol, auth.RightLevel, auth.RightBind, auth.RightContact, auth.RightRecover, auth.RightDeath, auth.RightRelation, auth.RightResolve}}},
 	} {
 		key := must(outside.NewKey("k1"))(w.t)
 		w.keys[o.id] = key
@@ -363,7 +365,7 @@ func (c *citizen) signIn(level int) {
 		"response_type": {"code"}, "client_id": {appID}, "redirect_uri": {redirect}, "scope": {"wallet"}, "state": {"state-0123456789"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 		"acr_values": {fmt.Sprintf("urn:vidan:level:%d", level)}, "dpop_jkt": {c.DPoP.Thumbprint},
-	})
+	}, "192.0.2.1")
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -191,7 +191,7 @@ func TestN8_WorthlessInADump(t *testing.T) {
 		t.Errorf("a prolonged code was right: %v", err)
 	}
 	o.exec(`update activation_codes set expires_at = expires_at - interval '1 day' where vault_id = $1`, du)
-	o.exec(`update activation_codes a set code_hash = (select code_hash from activation_codes where vault_id = $1) where vault_id = $2`, du, thi)
+	o.exec(`update activation_codes a set code_hash = (select code_hash from activation_codes c where c.vault_id = $1 and c.purpose = a.purpose) where vault_id = $2`, du, thi)
 	if _, err := o.CheckActivation(t.Context(), byNumber(t, thiNumber), code); !errors.Is(err, person.ErrCode) {
 		t.Errorf("a copied code was right: %v", err)
 	}

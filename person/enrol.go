@@ -23,10 +23,13 @@ const sqlUpdatePerson = `update people
 var errMoved = errors.New("person: the vault moved")
 
 // Enrol opens an account: a vault with its keys, or the vault of a newborn whose number was pending, with number, profile and contacts, and sends the
-// one-time code that activates it. Errors: those of a bad [Enrolment]; [ErrNumberTaken], recorded with whoever has the number; [ErrNotFound],
-// [ErrOtherNumber] and [ErrEnrolled] of the pending person; [ErrIdempotency]; a [*pg.Refusal] "busy" while the same key is at work.
+// one-time code that activates it. Errors: those of a bad [Enrolment]; [ErrNumberTaken], recorded with whoever has the number, and [ErrHasAccount] where they
+// can sign in already: that is a recovery; [ErrNotFound], [ErrOtherNumber] and [ErrEnrolled] of the pending person; [ErrIdempotency]; a [*pg.Refusal] "busy" while the same key is at work.
 func (r *Registry) Enrol(ctx context.Context, g pg.Guard, by audit.Actor, e Enrolment) (Enrolled, error) {
-	if err := e.check(r.now()); err != nil {
+	if err := e.check(r.accounts, r.now()); err != nil {
+		return Enrolled{}, err
+	}
+	if err := r.opens(ctx, e.Representative, identity.VaultID{}); err != nil {
 		return Enrolled{}, err
 	}
 	for attempt := 0; ; attempt++ {
@@ -50,11 +53,13 @@ func (r *Registry) enrol(ctx context.Context, g pg.Guard, by audit.Actor, e Enro
 	}
 	once := once(by, e)
 	var s *sight
+	var ways *ways
 	var v verdict
 	var done Enrolled
 	err = pg.Exchange(ctx, r.pool,
 		func(b *pgx.Batch) error {
 			s = r.queueSight(b, g, locked, t.vault)
+			ways = r.queueWays(b, numbers)
 			once.queue(b)
 			return nil
 		},
@@ -66,7 +71,11 @@ func (r *Registry) enrol(ctx context.Context, g pg.Guard, by audit.Actor, e Enro
 			if done, v.refused = once.before(r); done.Again || v.refused != nil {
 				return nil
 			}
-			if v, err = s.mayEnrol(t, numbers); err != nil || v.refused != nil {
+			v, err = s.mayEnrol(t, numbers)
+			if v.refused != nil && ways.found {
+				v.refused = ErrHasAccount
+			}
+			if err != nil || v.refused != nil {
 				return err
 			}
 			done, err = r.queueEnrol(b, s, t, by, e, numbers, once, r.now())
@@ -103,6 +112,22 @@ func (r *Registry) target(ctx context.Context, e Enrolment) (target, error) {
 	}
 	keys, err := r.keysOf(ctx, vault)
 	return target{vault: vault, keys: keys}, err
+}
+
+// sqlWays asks whether whoever has an identifier can sign in.
+const sqlWays = `select exists (select from credentials c where c.state = 'active' and c.vault_id in (
+  select i.vault_id from identifiers i join unnest($1::int[], $2::bytea[]) as w(key_id, digest)
+    on i.prf_key_id = w.key_id and i.digest = w.digest
+  where i.state = 'active'))`
+
+// ways says whether there is any way into the account of whoever has a number.
+type ways struct{ found bool }
+
+func (r *Registry) queueWays(b *pgx.Batch, numbers []seal.Digest) *ways {
+	w := new(ways)
+	keys, sums := digestArgs(numbers)
+	b.Queue(sqlWays, keys, sums).QueryRow(func(row pgx.Row) error { return row.Scan(&w.found) })
+	return w
 }
 
 // verdict is a refusal and in whose record it belongs.
@@ -164,10 +189,10 @@ func (r *Registry) queueEnrol(b *pgx.Batch, s *sight, t target, by audit.Actor, 
 		}
 		queueNumbered(b, t.vault, numbers, now)
 	}
-	preferred, reached := e.channel()
+	preferred, reached := e.own()
 	done := Enrolled{Vault: t.vault, CodeSent: reached && e.account()}
 	for i, c := range e.Contacts {
-		c.ID = identity.NewID[identity.ObjectID]()
+		c.ID, c.State = identity.NewID[identity.ObjectID](), ContactActive
 		if err := r.queueContact(b, t.keys, c, now); err != nil {
 			return Enrolled{}, err
 		}
@@ -183,7 +208,7 @@ func (r *Registry) queueEnrol(b *pgx.Batch, s *sight, t target, by audit.Actor, 
 
 // queueWho writes who the person is, into a new vault or the pending one.
 func (r *Registry) queueWho(b *pgx.Batch, s *sight, t target, e Enrolment, now time.Time) error {
-	p := Profile{Name: e.Name, BirthDate: e.BirthDate, Sex: e.Sex, Level: e.Level}
+	p := Profile{Name: e.Name, BirthDate: e.BirthDate, Sex: e.Sex, Level: e.Level, Ward: e.Ward, Representative: e.Representative}
 	old, pending := s.people[t.vault]
 	if pending {
 		held, err := old.open(t.keys)
@@ -213,9 +238,10 @@ func (r *Registry) queueCodeTo(b *pgx.Batch, keys *seal.Keys, to Contact, now ti
 	if err != nil {
 		return err
 	}
-	r.queueCode(b, keys.Vault(), code, now)
-	_, err = delivery.QueueMessage(b, keys, keys.Vault(),
-		delivery.Contact{ID: to.ID, Channel: to.Channel, Address: delivery.Address(to.Address.Reveal())},
+	for _, purpose := range []codePurpose{forAccount, forDevice} {
+		r.queueCode(b, keys.Vault(), code, purpose, identity.ObjectID{}, now)
+	}
+	_, err = delivery.QueueMessage(b, keys, keys.Vault(), to.sendable(),
 		delivery.ActivationCode, delivery.Args{Code: delivery.Code(code.digits.Reveal())}, now)
 	return err
 }

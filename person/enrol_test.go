@@ -43,7 +43,8 @@ func TestEnrol(t *testing.T) {
 	}
 	o.counts(1, `select count(*) from messages where template = 'activation_code' and state = 'queued' and contact_id = (select contact_id from contacts where kind = 'sms')`)
 	o.counts(1, `select count(*) from outbox where kind = 'message.send'`)
-	o.counts(1, `select count(*) from activation_codes where expires_at = created_at + interval '7 days'`)
+	// The one code opens the account with a passphrase, and registers its first device.
+	o.counts(2, `select count(*) from activation_codes where expires_at = created_at + interval '7 days' and purpose in ('activate', 'device')`)
 	o.counts(1, `select count(*) from people where preferred_channel = 'sms' and level = 2`)
 	if diff := cmp.Diff([]string{"enrolled done identity_card"}, o.record(done.Vault)); diff != "" {
 		t.Error(diff)
@@ -54,6 +55,7 @@ func TestEnrol(t *testing.T) {
 func TestLevels(t *testing.T) {
 	t.Parallel()
 	o := setup(t) // on 2026-11-22
+	mother := person.Representative{Vault: o.enrol(o.du()), Right: person.ByMother, Proof: evidence(person.CivilRegister)}
 	for i, c := range []struct {
 		kind  person.Kind
 		born  string
@@ -77,6 +79,9 @@ func TestLevels(t *testing.T) {
 		e := o.du()
 		e.Number = number(t, fmt.Sprintf("0991930009%02d", i))
 		e.Kind, e.BirthDate, e.Level = c.kind, must(identity.ParsePartialDate(c.born))(t), c.level
+		if e.BirthDate.Year() > 2012 {
+			e.Representative = mother
+		}
 		done, err := o.Enrol(t.Context(), open{}, registrar(t), e)
 		if !errors.Is(err, c.want) || done.CodeSent != c.sent {
 			t.Errorf("%s born %s at level %d: %v, code sent: %v", c.kind, c.born, c.level, err, done.CodeSent)
@@ -141,9 +146,10 @@ func TestN1_EnrolledOnce(t *testing.T) {
 	if won != 1 {
 		t.Errorf("%d enrolments won", won)
 	}
-	for _, table := range []string{"vaults", "people", "identifiers", "activation_codes", "messages"} {
+	for _, table := range []string{"vaults", "people", "identifiers", "messages"} {
 		o.counts(1, `select count(*) from `+table)
 	}
+	o.counts(1, `select count(*) from activation_codes where purpose = 'activate'`)
 	du := must(o.find(byNumber(t, duNumber)))(t)[0].Vault
 	if lines := o.record(du); len(lines) != 100 {
 		t.Errorf("%d entries in the record", len(lines))
@@ -160,6 +166,7 @@ func TestEnrolPending(t *testing.T) {
 	e := o.du()
 	e.Number, e.Name, e.BirthDate, e.Level = number(t, anNumber), newborn(t, anNotice).Name, newborn(t, anNotice).BirthDate, 1
 	e.Pending = byNotice(t, anNotice)
+	e.Representative = person.Representative{Vault: du, Right: person.ByMother, Proof: evidence(person.CivilRegister)}
 	try := func(change func(*person.Enrolment)) error {
 		spoilt := e
 		change(&spoilt)
@@ -207,6 +214,7 @@ func TestEnrolBoundNewborn(t *testing.T) {
 	must(0, o.bind(an, number(t, anNumber)))(t)
 	e := o.du()
 	e.BirthDate, e.Level, e.Pending = newborn(t, anNotice).BirthDate, 1, byNotice(t, anNotice)
+	e.Representative = person.Representative{Vault: o.enrol(o.thi()), Right: person.ByFather, Proof: evidence(person.CivilRegister)}
 	if _, err := o.Enrol(t.Context(), open{}, registrar(t), e); !errors.Is(err, person.ErrOtherNumber) {
 		t.Errorf("another number: %v", err)
 	}
@@ -214,7 +222,7 @@ func TestEnrolBoundNewborn(t *testing.T) {
 	if got := o.enrol(e); got != an {
 		t.Errorf("enrolled into %s", got)
 	}
-	o.counts(1, `select count(*) from identifiers where kind = 'personal_number'`)
+	o.counts(1, `select count(*) from identifiers where kind = 'personal_number' and vault_id = $1`, an)
 }
 
 // meanwhile is a guard that lets something happen between what was looked up beforehand and the locks of the transaction.

@@ -13,16 +13,11 @@ import (
 var (
 	// ErrProfile reports an enrolment without a number, name, birth date or sex.
 	ErrProfile = errors.New("person: not a profile")
-	// ErrLevel reports a level that the law does not give this person.
-	ErrLevel = errors.New("person: not a level for this person")
 	// ErrChannel reports a preferred channel for which there is no contact.
 	ErrChannel = errors.New("person: no contact on this channel")
 	// ErrIdempotency reports an idempotency key that was used for another enrolment.
 	ErrIdempotency = errors.New("person: the idempotency key stands for another enrolment")
 )
-
-// ageOfLevelTwo: from six years level 1, and level 2 on request; below, level 1 on request (Decree 69/2024 Art. 7 as amended by 320/2026).
-const ageOfLevelTwo = 6
 
 // Enrolment is what a registrar knows of a person whose account is opened.
 type Enrolment struct {
@@ -36,10 +31,27 @@ type Enrolment struct {
 	Contacts         []Contact
 	PreferredChannel delivery.Channel // of a contact, or Counter or NoChannel
 	Evidence         Evidence
+	// Ward says that somebody else represents the person, whatever their age; their account is opened by that representative.
+	Ward bool
+	// Representative opens the account of a child under 14 or a ward; zero for everybody else.
+	Representative Representative
 	// Pending names a person whose number is pending by their birth notice or register entry: the number is bound into their vault.
 	Pending Identifier
 	// IdempotencyKey makes the enrolment one, however often it is sent: 1–200 characters, or empty.
 	IdempotencyKey string
+}
+
+// accountKind is by which rows of the table the account is judged.
+func (e Enrolment) accountKind() AccountKind { return accountKind(e.Kind, e.Ward) }
+
+func accountKind(kind Kind, ward bool) AccountKind {
+	switch {
+	case kind == Foreigner:
+		return ForeignerAccount
+	case ward:
+		return WardAccount
+	}
+	return CitizenAccount
 }
 
 // account says whether there will be something to sign in to.
@@ -51,11 +63,17 @@ func (e Enrolment) channel() (int, bool) {
 	return i, i >= 0
 }
 
-func (e Enrolment) check(now time.Time) error {
+// own returns the contact of the preferred channel that is the person's alone: a code goes nowhere else.
+func (e Enrolment) own() (int, bool) {
+	i := slices.IndexFunc(e.Contacts, func(c Contact) bool { return c.Channel == e.PreferredChannel && !c.Shared })
+	return i, i >= 0
+}
+
+func (e Enrolment) check(a Accounts, now time.Time) error {
 	if e.Number.IsZero() || e.Name.IsZero() || e.BirthDate.IsZero() || e.Sex != identity.Male && e.Sex != identity.Female {
 		return ErrProfile
 	}
-	if err := e.checkLevel(now); err != nil {
+	if err := e.checkLevel(a, now); err != nil {
 		return err
 	}
 	if e.Pending.kind == seal.PersonalNumber {
@@ -78,20 +96,26 @@ func (e Enrolment) check(now time.Time) error {
 	return e.Evidence.check()
 }
 
-func (e Enrolment) checkLevel(now time.Time) error {
-	switch e.Kind {
-	case Citizen:
-		if e.Level < 0 || e.Level > 2 || e.Level == 2 && e.BirthDate.ReachesAge(ageOfLevelTwo).After(now) {
-			return ErrLevel
-		}
-	case Foreigner:
-		if e.Level != 0 {
-			return ErrLevel
-		}
-	default:
+func (e Enrolment) checkLevel(a Accounts, now time.Time) error {
+	if e.Kind != Citizen && e.Kind != Foreigner {
 		return ErrProfile
 	}
-	return nil
+	if !e.account() {
+		if e.Level != 0 || !e.Representative.IsZero() {
+			return ErrLevel
+		}
+		return nil
+	}
+	allowed, err := a.Allowed(e.accountKind(), e.BirthDate, now, e.Level)
+	switch {
+	case err != nil:
+		return err
+	case allowed.Representative != !e.Representative.IsZero():
+		return ErrRepresentative
+	case !allowed.Representative:
+		return nil
+	}
+	return e.Representative.check()
 }
 
 // columns are what makes two enrolments under one key the same. They are kept as a MAC: a plain digest of a form would give away
@@ -99,7 +123,8 @@ func (e Enrolment) checkLevel(now time.Time) error {
 func (e Enrolment) columns() *seal.Columns {
 	c := new(seal.Columns).Text(e.Number.Reveal()).Text(string(e.Kind)).Text(e.Name.Reveal()).Text(e.BirthDate.Reveal()).Text(string(e.Sex)).
 		Int(int64(e.Level)).Text(string(e.PreferredChannel)).Text(string(e.Evidence.Basis)).Text(e.Evidence.Reference).
-		Text(string(e.Pending.kind)).Texts(e.Pending.reveal()).Int(int64(len(e.Contacts)))
+		Text(string(e.Pending.kind)).Texts(e.Pending.reveal()).Bool(e.Ward).UUID(e.Representative.Vault.Bytes()).Text(string(e.Representative.Right)).
+		Int(int64(len(e.Contacts)))
 	for _, k := range e.Contacts {
 		c.Text(string(k.Channel)).Text(k.Address.Reveal()).Bool(k.Shared).Text(string(k.Verified)).Time(k.VerifiedAt)
 	}

@@ -31,8 +31,8 @@ const (
 // Evidence is the basis of an act and the registrar's own reference of the file it lies in. The reference is kept in seals
 // only; it names a file, never a person.
 type Evidence struct {
-	Basis     Basis
-	Reference string // 1–100 characters
+	Basis     Basis  `json:"basis"`
+	Reference string `json:"reference"` // 1–100 characters
 }
 
 // Bases returns the bases on which a registrar may act.

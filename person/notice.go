@@ -60,7 +60,7 @@ func (r *Registry) Notice(ctx context.Context, t delivery.Task) error {
 // preferred is the active contact of the channel a person prefers.
 func (r *Registry) preferred(ctx context.Context, keys *seal.Keys) (to delivery.Contact, found bool, err error) {
 	var channel delivery.Channel
-	var contacts []Contact
+	var contacts []contactRow
 	b := new(pgx.Batch)
 	b.Queue(sqlPreferred, keys.Vault()).QueryRow(func(row pgx.Row) error {
 		if err := row.Scan(&channel); !errors.Is(err, pgx.ErrNoRows) {
@@ -68,16 +68,13 @@ func (r *Registry) preferred(ctx context.Context, keys *seal.Keys) (to delivery.
 		}
 		return nil
 	})
-	b.Queue(sqlContacts, keys.Vault()).Query(func(rows pgx.Rows) (err error) {
-		contacts, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (Contact, error) { return scanContact(row, keys) })
-		return err
-	})
+	r.queueContacts(b, keys, &contacts)
 	if err := pg.Pipeline(ctx, r.pool, b); err != nil {
 		return to, false, fmt.Errorf("contacts of vault %s: %w", keys.Vault(), err)
 	}
 	for _, c := range contacts {
-		if c.Channel == channel && c.State == "active" {
-			return delivery.Contact{ID: c.ID, Channel: c.Channel, Address: delivery.Address(c.Address.Reveal())}, true, nil
+		if c.Channel == channel && c.State == ContactActive {
+			return c.sendable(), true, nil
 		}
 	}
 	return to, false, nil

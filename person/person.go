@@ -13,6 +13,9 @@
 //	N6  an act done twice is one act; a refused one changes nothing but the record
 //	N7  a person who is unknown, another's or out of sight is answered alike, and no error says more
 //	N8  a one-time code is worthless in a dump, costs a try before it is compared, and is used once
+//	N9  an act that needs two officers changes nothing until the second has spoken, is done once, and has both in the record
+//	N10 a recovery is stopped by any way into the account until its code is used, and gives nothing lasting away for three days
+//	N11 a one-time code goes to a contact that is the person's alone, known to be theirs and seven days old, and otherwise over a counter
 //
 // Names never find anybody (docs/RESULTS.md §2). The package does not decide who the registrar is: guards do.
 package person
@@ -42,6 +45,9 @@ var (
 	ErrOtherNumber = errors.New("person: the person has another number")
 	// ErrEnrolled reports a person who has an account already.
 	ErrEnrolled = errors.New("person: enrolled already")
+	// ErrHasAccount reports somebody who is enrolled anew though there is a way into their account: that is a recovery, with two officers and a
+	// waiting time, and nothing was changed.
+	ErrHasAccount = errors.New("person: there is a way into the account: recover it")
 	// ErrJoined reports a vault that was joined into another: whatever is to be done is done there (N4).
 	ErrJoined = errors.New("person: the vault was joined into another")
 	// ErrTwoNumbers reports two vaults of two different personal numbers; only [NumberReplaced] as the basis joins them.
@@ -72,6 +78,7 @@ type Registry struct {
 	vaults     *seal.Vaults
 	audit      *audit.Recorder
 	now        func() time.Time
+	accounts   Accounts
 	joined     *otter.Cache[identity.VaultID, []identity.VaultID] // see VaultsOf
 }
 
@@ -80,7 +87,13 @@ func New(d Deps) (*Registry, error) {
 	if d.Pool == nil || d.Deployment == nil || d.Vaults == nil || d.Audit == nil || d.Now == nil {
 		return nil, errors.New("person: a registry needs a pool, a deployment, keys, a record and a clock")
 	}
-	return &Registry{pool: d.Pool, deployment: d.Deployment, vaults: d.Vaults, audit: d.Audit, now: d.Now, joined: newVaultsCache()}, nil
+	accounts, err := LoadAccounts()
+	if err != nil {
+		return nil, err
+	}
+	return &Registry{
+		pool: d.Pool, deployment: d.Deployment, vaults: d.Vaults, audit: d.Audit, now: d.Now, accounts: accounts, joined: newVaultsCache(),
+	}, nil
 }
 
 // keysOf opens the keys of a vault, nil when it has none: the transaction then finds that there is no such vault, behind its guard.
@@ -105,14 +118,27 @@ func (r *Registry) note(b *pgx.Batch, keys *seal.Keys, by audit.Actor, kind audi
 	return err
 }
 
+// refusalCode is a refusal that is recorded, and its code.
+type refusalCode struct {
+	err  error
+	code string
+}
+
+func refusalCodes() []refusalCode {
+	return []refusalCode{
+		{ErrHasAccount, "recovery_needed"}, {ErrNumberTaken, "number_taken"}, {ErrOtherNumber, "other_number"}, {ErrEnrolled, "enrolled_already"},
+		{ErrJoined, "vault_joined"}, {ErrTwoNumbers, "two_numbers"}, {ErrWrongWay, "account_in_alias"}, {ErrLevel, "level"},
+		{ErrRepresentative, "representative"}, {ErrNotAlive, "death_reported"}, {ErrBlocked, "blocked"}, {ErrState, "state"},
+		{ErrSameOfficer, "same_officer"}, {ErrSameOffice, "same_office"}, {ErrSameIssuer, "same_issuer"}, {ErrTooEarly, "too_early"},
+		{ErrContact, "contact"}, {ErrTooManyContacts, "too_many_contacts"},
+	}
+}
+
 // reason is the code under which a refusal is recorded.
 func reason(err error) string {
-	for sentinel, code := range map[error]string{
-		ErrNumberTaken: "number_taken", ErrOtherNumber: "other_number", ErrEnrolled: "enrolled_already",
-		ErrJoined: "vault_joined", ErrTwoNumbers: "two_numbers", ErrWrongWay: "account_in_alias",
-	} {
-		if errors.Is(err, sentinel) {
-			return code
+	for _, r := range refusalCodes() {
+		if errors.Is(err, r.err) {
+			return r.code
 		}
 	}
 	return "refused"

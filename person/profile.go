@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"vidan/delivery"
 	"vidan/identity"
 	"vidan/internal/pg"
 	"vidan/seal"
@@ -48,6 +49,9 @@ type Profile struct {
 	// Mother and Notice are known of people who came by a birth certificate: a number that is proposed for them is held against both.
 	Mother identity.PersonalNumber
 	Notice identity.BirthNotice
+	// Ward says that the person is represented whatever their age; Representative is who opened their account, if somebody had to.
+	Ward           bool
+	Representative Representative
 }
 
 const (
@@ -65,6 +69,9 @@ type sealedProfile struct {
 	Level     int    `json:"level,omitempty"`
 	Mother    string `json:"mother,omitempty"`
 	Notice    string `json:"notice,omitempty"`
+
+	Ward           bool                  `json:"ward,omitempty"`
+	Representative *sealedRepresentative `json:"representative,omitempty"`
 }
 
 func profilePlace(vault identity.VaultID) seal.Place {
@@ -75,7 +82,7 @@ func profilePlace(vault identity.VaultID) seal.Place {
 func sealProfile(keys *seal.Keys, p Profile) ([]byte, error) {
 	value, err := json.Marshal(sealedProfile{
 		Name: p.Name.Reveal(), BirthDate: p.BirthDate.Reveal(), Sex: string(p.Sex), Level: p.Level,
-		Mother: p.Mother.Reveal(), Notice: p.Notice.Reveal(),
+		Mother: p.Mother.Reveal(), Notice: p.Notice.Reveal(), Ward: p.Ward, Representative: p.Representative.sealed(),
 	})
 	if err != nil {
 		return nil, err
@@ -92,7 +99,7 @@ func openProfile(keys *seal.Keys, sealed []byte) (Profile, error) {
 	if err := json.Unmarshal(value, &s); err != nil {
 		return Profile{}, fmt.Errorf("profile of vault %s: %w", keys.Vault(), seal.ErrSealed)
 	}
-	p := Profile{Sex: identity.Sex(s.Sex), Level: s.Level}
+	p := Profile{Sex: identity.Sex(s.Sex), Level: s.Level, Ward: s.Ward, Representative: s.Representative.representative()}
 	for _, parse := range []func() error{
 		func() (err error) { p.Name, err = identity.ParseName(s.Name); return err },
 		optional(s.BirthDate, &p.BirthDate, identity.ParsePartialDate),
@@ -117,10 +124,12 @@ func optional[T any](s string, to *T, parse func(string) (T, error)) func() erro
 
 // personRow is a row of people without its seal.
 type personRow struct {
-	level  int
-	kind   Kind
-	life   Life
-	sealed []byte
+	level     int
+	kind      Kind
+	life      Life
+	sealed    []byte
+	blocked   bool             // read by sight alone
+	preferred delivery.Channel // read by sight alone
 }
 
 func scanPerson(row pgx.CollectableRow) (personRow, error) {

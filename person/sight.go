@@ -15,7 +15,7 @@ import (
 const (
 	sqlLockVaults = `select vault_id, state from vaults where vault_id = any($1) order by vault_id for update`
 
-	sqlPeople = `select vault_id, level, kind, life, sealed_profile from people where vault_id = any($1)`
+	sqlPeople = `select vault_id, level, kind, life, sealed_profile, blocked, preferred_channel from people where vault_id = any($1)`
 
 	sqlSight = `select ` + identifierColumns + ` from identifiers i where i.state = 'active' and i.vault_id = any($1)
   union
@@ -56,7 +56,7 @@ func (r *Registry) queueSight(b *pgx.Batch, g pg.Guard, digests []seal.Digest, v
 	b.Queue(sqlPeople, uuids(vaults)).Query(func(rows pgx.Rows) error {
 		var vault identity.VaultID
 		var p personRow
-		_, err := pgx.ForEachRow(rows, []any{&vault, &p.level, &p.kind, &p.life, &p.sealed}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&vault, &p.level, &p.kind, &p.life, &p.sealed, &p.blocked, &p.preferred}, func() error {
 			s.people[vault] = p
 			p.sealed = nil
 			return nil

@@ -17,6 +17,9 @@ const GoodStanding = `exists (select from people p join vaults v on v.vault_id =
 const (
 	sqlGoodStanding = `select vidan_require(` + GoodStanding + `, 'person_blocked')`
 
+	sqlMaySignIn = `select vidan_require(exists (select from people p join vaults v on v.vault_id = p.vault_id
+  where p.vault_id = $1 and p.life in ('alive', 'death_reported') and not p.blocked and v.state = 'open'), 'person_blocked')`
+
 	sqlStanding = `select p.level, p.kind, p.life, p.blocked, v.state = 'open'
   from people p join vaults v on v.vault_id = p.vault_id where p.vault_id = $1`
 )
@@ -32,6 +35,15 @@ type Standing struct {
 
 // Good is [GoodStanding] in Go.
 func (s Standing) Good() bool { return s.Life == Alive && !s.Blocked && s.Open }
+
+// MaySignIn is wider than Good: somebody whose death was reported signs in to say that they live. What they sign in to is decided by the guard of
+// each operation, and all but one refuse them.
+func (s Standing) MaySignIn() bool {
+	return (s.Life == Alive || s.Life == DeathReported) && !s.Blocked && s.Open
+}
+
+// QueueMaySignIn makes a batch fail with [CodeBlocked] unless the person may sign in.
+func QueueMaySignIn(b *pgx.Batch, vault identity.VaultID) { b.Queue(sqlMaySignIn, vault) }
 
 // QueueGoodStanding makes a batch fail with [CodeBlocked] unless the person may act.
 func QueueGoodStanding(b *pgx.Batch, vault identity.VaultID) { b.Queue(sqlGoodStanding, vault) }

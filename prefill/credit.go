@@ -57,16 +57,22 @@ func (f *form) credits(p consent.Permit) credits {
 
 // value enters a value under everybody whose grant covers it.
 func (c *credits) value(f *form, field string, v procedure.Candidate, released bool) {
-	for _, id := range append([]procedure.PersonID{v.FactOf}, v.SharedWith...) {
-		who := identity.FromBytes[identity.VaultID](id)
-		if !c.permit.Allows(who, field) {
-			continue
-		}
-		if released && !slices.Contains(c.use.Fields[who], field) {
-			c.use.Fields[who] = append(c.use.Fields[who], field)
-		}
-		c.paper(f.meta[v.Paper.ID].Paper, who)
+	c.fact(f, field, v, v.FactOf, released)
+	for _, id := range v.SharedWith {
+		c.fact(f, field, v, id, released)
 	}
+}
+
+// fact enters a value under one person whose fact it is, if their grant covers it.
+func (c *credits) fact(f *form, field string, v procedure.Candidate, id procedure.PersonID, released bool) {
+	who := identity.FromBytes[identity.VaultID](id)
+	if !c.permit.Allows(who, field) {
+		return
+	}
+	if released && !slices.Contains(c.use.Fields[who], field) {
+		c.use.Fields[who] = append(c.use.Fields[who], field)
+	}
+	c.paper(f.meta[v.Paper.ID].Paper, who)
 }
 
 // paper enters a paper under somebody whose grant opened it. With pins, another person's grant may have: then it is entered there.

@@ -82,11 +82,13 @@ func (f *Filler) form(plan consent.Plan, scope wallet.Scope, released []wallet.P
 	return out, nil
 }
 
-// people says who has which role, and by which number papers name them.
+// people says who has which role, and by which number papers name them: those who are known by the number that is theirs now, so that a number taken
+// away opens nothing, and everybody else by the number they were named by. The father in a child's certificate is recognised whether or not he is
+// enrolled (L2).
 func (f *form) people(scope wallet.Scope, profiles map[identity.VaultID]*person.ProfileReading) error {
 	known := make(map[identity.VaultID]procedure.PersonRef, len(profiles))
 	for _, who := range f.plan.People() {
-		ref := procedure.PersonRef{ID: who.Bytes()}
+		ref := procedure.PersonRef{ID: who.Bytes(), Number: f.plan.Number(who).Reveal()}
 		if keys := scope.Keys[who]; keys != nil {
 			profile, err := profiles[who].Result(keys)
 			if err != nil && !errors.Is(err, person.ErrNotFound) {

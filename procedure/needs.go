@@ -89,27 +89,29 @@ func (p *Procedure) asked(fields []string, filled func(string) bool) map[string]
 	return asked
 }
 
-// deciders returns the roles of which one grant opens the source: the finder first where the fact is theirs too. It is
-// empty where the source cannot match in this dossier.
-func (s *Source) deciders(filled func(string) bool) []string {
+// possible reports whether the source can match in this dossier: who is named has to be there, except that what is shared with the finder may be
+// read of somebody who is no party.
+func (s *Source) possible(filled func(string) bool) bool {
 	if !filled(s.Subject) {
-		return nil
+		return false
 	}
 	for _, who := range s.With {
 		if !filled(who) {
-			return nil
+			return false
 		}
 	}
-	if s.Proposal {
-		if !filled(s.Of) {
-			return nil
-		}
+	return filled(s.Of) || !s.Proposal && slices.Contains(s.place.shared, s.stands)
+}
+
+// deciders returns the roles of which one grant opens the source: the finder first where the fact is theirs too. It is
+// empty where the source is not possible, and only there: the value is a fact of the person it is of (held by [Load]).
+func (s *Source) deciders(filled func(string) bool) []string {
+	switch {
+	case !s.possible(filled):
+		return nil
+	case s.Proposal:
 		return []string{s.Of}
-	}
-	if !filled(s.Of) {
-		if !slices.Contains(s.place.shared, s.stands) {
-			return nil
-		}
+	case !filled(s.Of):
 		return []string{s.Subject}
 	}
 	var list []string
@@ -133,19 +135,20 @@ func (p *Procedure) Origins(fields []string, filled func(role string) bool) []Or
 	var list []Origin
 	add := func(s *Source) {
 		o := Origin{Role: s.Subject, Type: s.Type}
-		if len(s.deciders(filled)) > 0 && !slices.Contains(list, o) {
+		if s.possible(filled) && !slices.Contains(list, o) {
 			list = append(list, o)
 		}
 	}
-	for _, f := range p.Fields {
-		if slices.Contains(fields, f.Name) {
+	for i := range p.Fields {
+		if f := &p.Fields[i]; slices.Contains(fields, f.Name) {
 			for _, s := range f.Reuse {
 				add(s)
 			}
 		}
 	}
-	for _, k := range p.Checks {
-		for _, s := range []*Source{k.Left.Paper, k.Right.Paper} {
+	for i := range p.Checks {
+		k := &p.Checks[i]
+		for _, s := range [...]*Source{k.Left.Paper, k.Right.Paper} {
 			if s != nil && (slices.Contains(fields, k.Left.Input) || slices.Contains(fields, k.Right.Input)) {
 				add(s)
 			}

@@ -4,16 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
 
-# Two tools of the distribution, for checking alone: no program of ours runs on them.
-if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
-  if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
-    echo "verify: needs node and npm (Debian: apt-get install nodejs npm)" >&2
-    exit 1
-  fi
-  echo "verify: no node and npm found: installing the distribution's packages"
-  apt-get update -qq
-  env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null
-fi
+./scripts/node.sh verify
 
 # Both languages at once: neither waits for the other's compiler.
 logs=$(mktemp -d)

@@ -34,6 +34,8 @@ type Vaults struct {
 	cfg   CacheConfig
 	now   func() time.Time
 	cache *otter.Cache[identity.VaultID, *cached]
+	// forgotten counts the calls of Forget, for readings that are under way meanwhile.
+	forgotten *atomic.Uint64
 }
 
 // cached is an entry. Only renewAt changes: whoever moves it forward is the one that renews.
@@ -70,7 +72,7 @@ func NewVaults(d *Deployment, cfg CacheConfig, now func() time.Time) (*Vaults, e
 	if err != nil {
 		return nil, fmt.Errorf("cache of vault keys: %w", err)
 	}
-	return &Vaults{d: d, cfg: cfg, now: now, cache: cache}, nil
+	return &Vaults{d: d, cfg: cfg, now: now, cache: cache, forgotten: new(atomic.Uint64)}, nil
 }
 
 // Open returns the opened keys of the vaults, those it does not hold from one query on db. A vault without keys
@@ -128,7 +130,10 @@ func (v *Vaults) OpenOne(ctx context.Context, db Querier, id identity.VaultID) (
 
 // Forget drops the keys of a vault, also those that are being loaded. Whoever changes vault_keys calls it after the
 // commit; other replicas follow within Fresh.
-func (v *Vaults) Forget(id identity.VaultID) { v.cache.Invalidate(id) }
+func (v *Vaults) Forget(id identity.VaultID) {
+	v.forgotten.Add(1)
+	v.cache.Invalidate(id)
+}
 
 // Close ends the goroutine and drops all keys.
 func (v *Vaults) Close() {

@@ -88,11 +88,7 @@ func vaultKeys(ctx context.Context, db Querier, vaults []identity.VaultID) (map[
 	if err != nil {
 		return nil, fmt.Errorf("read vault keys: %w", err)
 	}
-	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (WrappedKey, error) {
-		var k WrappedKey
-		err := row.Scan(&k.Vault, &k.Purpose, &k.KeysetID, &k.Epoch, &k.State, &k.Wrapped)
-		return k, err
-	})
+	keys, err := pgx.CollectRows(rows, scanKey)
 	if err != nil {
 		return nil, fmt.Errorf("read vault keys: %w", err)
 	}
@@ -101,6 +97,13 @@ func vaultKeys(ctx context.Context, db Querier, vaults []identity.VaultID) (map[
 		byVault[k.Vault] = append(byVault[k.Vault], k)
 	}
 	return byVault, nil
+}
+
+// scanKey reads the columns of vault_keys in the order of KeyColumns.
+func scanKey(row pgx.CollectableRow) (WrappedKey, error) {
+	var k WrappedKey
+	err := row.Scan(&k.Vault, &k.Purpose, &k.KeysetID, &k.Epoch, &k.State, &k.Wrapped)
+	return k, err
 }
 
 func uuidArg(b [16]byte) pgtype.UUID { return pgtype.UUID{Bytes: b, Valid: true} }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/tink-crypto/tink-go/v2/prf"
@@ -25,7 +26,7 @@ func (w WrappedKey) stored() stored {
 	return stored{purpose: w.Purpose, id: w.KeysetID, epoch: w.Epoch, state: w.State, wrapped: w.Wrapped}
 }
 
-// Keys are the opened keysets of one vault. They are immutable and safe for concurrent use; the methods of a nil
+// Keys are the opened keysets of one vault. They never change and are safe for concurrent use; the methods of a nil
 // *Keys return ErrNoKeys.
 type Keys struct {
 	masked
@@ -34,6 +35,7 @@ type Keys struct {
 	content *sealer // nil when destroyed, as the next two
 	record  *sealer
 	tag     prf.PRF
+	tags    *sync.Map // what tag computed, by document type: as many as the catalogue has types
 }
 
 func vaultPurposes() []Purpose { return []Purpose{Content, Record, Tag} }
@@ -76,7 +78,7 @@ func (d *Deployment) OpenVault(ctx context.Context, v identity.VaultID, rows []W
 	if err != nil {
 		return nil, fmt.Errorf("vault %s: %w", v, err)
 	}
-	keys := &Keys{d: d, vault: v}
+	keys := &Keys{d: d, vault: v, tags: new(sync.Map)}
 	if keys.content, err = newSealer(sets[Content]); err != nil {
 		return nil, fmt.Errorf("vault %s: %w", v, err)
 	}
@@ -163,8 +165,13 @@ func (k *Keys) TypeTag(documentType string) [16]byte {
 	if k == nil || k.tag == nil {
 		return [16]byte{}
 	}
+	if tag, ok := k.tags.Load(documentType); ok {
+		return tag.([16]byte)
+	}
 	input := textField(make([]byte, 0, 64), "type-tag")
-	return [16]byte(compute(k.tag, textField(input, documentType), 16))
+	tag := [16]byte(compute(k.tag, textField(input, documentType), 16))
+	k.tags.Store(documentType, tag)
+	return tag
 }
 
 // sealer returns the keyset to seal with; a Place of another vault is a mistake of the caller.

@@ -148,12 +148,14 @@ func FuzzSigned(f *testing.F) {
 	f.Add([]byte("e30.e30.c2\nln"))
 	f.Add([]byte(".."))
 	f.Fuzz(func(t *testing.T, message []byte) {
-		parts, err := parseSigned(message)
+		parts, exact, err := parseSigned(message)
 		if err != nil {
 			return
 		}
-		c := content{header: header{number: 1, state: Issued, origin: FromProcedure}, signed: parts, message: message}
-		c.exact = bytes.Equal(parts.compact(), message)
+		if want := bytes.Equal(parts.compact(), message); exact != want {
+			t.Errorf("%q: exact %t, want %t", message, exact, want)
+		}
+		c := content{header: header{number: 1, state: Issued, origin: FromProcedure}, signed: parts, exact: exact, message: message}
 		got, err := decodeContent(c.encode())
 		if err != nil || !bytes.Equal(got.delivered(), message) || !bytes.Equal(got.payload, parts.payload) {
 			t.Errorf("%q came back as %q: %v", message, got.delivered(), err)

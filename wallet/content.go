@@ -72,7 +72,7 @@ func decodeContent(b []byte) (content, error) {
 	case formExact:
 		c.message = r.prefixed()
 		var err error
-		if c.signed, err = parseSigned(c.message); err != nil {
+		if c.signed, _, err = parseSigned(c.message); err != nil {
 			return content{}, errContent
 		}
 	default:

@@ -68,7 +68,7 @@ type file struct {
 	facts  []fact // highest first, of all vaults of the person
 }
 
-// Paper is a paper opened for a form.
+// Paper is a paper opened for a form: without its message.
 type Paper struct {
 	Document
 	// Holders are the people of the dossier who reach it besides the one whose paper it is.
@@ -209,7 +209,7 @@ func (d *Disclosed) open(allowed func(f *file, at int, holders []identity.VaultI
 			if !allowed(f, at, holders[f.doc]) {
 				continue
 			}
-			opened, err := openOne(f.facts, f.doc, f.facts[at].number)
+			opened, _, err := openOne(f.facts, f.doc, f.facts[at].number)
 			if err != nil {
 				return nil, err
 			}

@@ -51,7 +51,10 @@ func (w *Wallet) Get(ctx context.Context, g pg.Guard, vaults []identity.VaultID,
 	}
 	var out Document
 	held, err := w.read(ctx, g, vaults, doc, revision, rec, view{queue, func(facts []fact) (err error) {
-		out, err = openOne(facts, doc, revision)
+		var shown content
+		if out, shown, err = openOne(facts, doc, revision); err == nil {
+			out.Message = shown.delivered()
+		}
 		return err
 	}})
 	if err != nil {
@@ -63,29 +66,30 @@ func (w *Wallet) Get(ctx context.Context, g pg.Guard, vaults []identity.VaultID,
 	return out, nil
 }
 
-// openOne opens one revision of a paper, and the current one for what it says of the paper. facts has the highest first.
-func openOne(facts []fact, doc identity.DocumentID, revision int) (Document, error) {
+// openOne opens one revision of a paper, and the current one for what it says of the paper. facts has the highest first. The message is left to
+// the caller: a form has no use for it.
+func openOne(facts []fact, doc identity.DocumentID, revision int) (Document, content, error) {
 	wanted := 0
 	if revision != 0 {
 		wanted = slices.IndexFunc(facts, func(f fact) bool { return f.number == revision })
 	}
 	if len(facts) == 0 || wanted < 0 {
-		return Document{}, ErrNotFound
+		return Document{}, content{}, ErrNotFound
 	}
 	current, err := facts[0].open(facts[0].keys, doc)
 	if err != nil {
-		return Document{}, err
+		return Document{}, content{}, err
 	}
 	shown := current
 	if wanted != 0 {
 		if shown, err = facts[wanted].open(facts[wanted].keys, doc); err != nil {
-			return Document{}, err
+			return Document{}, content{}, err
 		}
 	}
 	return Document{
 		Item:    shown.item(doc, facts[wanted].keys.Vault(), current.number, current.state),
-		Payload: shown.document(), Message: shown.delivered(),
-	}, nil
+		Payload: shown.document(),
+	}, shown, nil
 }
 
 func queueFacts(b *pgx.Batch, into *[]factRow, sql string, args ...any) {

@@ -67,21 +67,27 @@ type signed struct{ protected, payload, signature []byte }
 // errJWS reports what is not three parts of base64url.
 var errJWS = errors.New("not a compact JWS")
 
-func parseSigned(message []byte) (signed, error) {
+// parseSigned decodes a message. exact says that the parts encode to it again: base64url leaves room for stray bits at the end of a part and for
+// line breaks, and only the strict reading has neither.
+func parseSigned(message []byte) (s signed, exact bool, err error) {
 	parts := bytes.Split(message, []byte("."))
 	if len(parts) != 3 {
-		return signed{}, errJWS
+		return signed{}, false, errJWS
 	}
+	exact = !bytes.ContainsAny(message, "\r\n")
+	b := make([]byte, len(message))
 	var out [3][]byte
 	for i, part := range parts {
-		out[i] = make([]byte, base64.RawURLEncoding.DecodedLen(len(part)))
-		n, err := base64.RawURLEncoding.Decode(out[i], part)
+		n, err := base64.RawURLEncoding.Strict().Decode(b, part)
 		if err != nil {
-			return signed{}, errJWS
+			exact = false
+			if n, err = base64.RawURLEncoding.Decode(b, part); err != nil {
+				return signed{}, false, errJWS
+			}
 		}
-		out[i] = out[i][:n]
+		out[i], b = b[:n:n], b[n:]
 	}
-	return signed{protected: out[0], payload: out[1], signature: out[2]}, nil
+	return signed{protected: out[0], payload: out[1], signature: out[2]}, exact, nil
 }
 
 // compact is the message again.
@@ -104,7 +110,7 @@ func (r Revision) content(receivedAt time.Time) (content, error) {
 	if len(r.Message) > maxMessage {
 		return content{}, fmt.Errorf("%w: message too large", ErrRevision)
 	}
-	parts, err := parseSigned(r.Message)
+	parts, exact, err := parseSigned(r.Message)
 	if err != nil {
 		return content{}, fmt.Errorf("%w: %w", ErrRevision, err)
 	}
@@ -126,7 +132,7 @@ func (r Revision) content(receivedAt time.Time) (content, error) {
 	if err := h.check(); err != nil {
 		return content{}, err
 	}
-	return content{header: h, signed: parts, from: from, to: to, exact: bytes.Equal(parts.compact(), r.Message), message: r.Message}, nil
+	return content{header: h, signed: parts, from: from, to: to, exact: exact, message: r.Message}, nil
 }
 
 // micro is a moment as PostgreSQL keeps it.

@@ -22,6 +22,7 @@ const maxForm = 16 << 10
 const (
 	cookieSignIn  = "vidan-signin"
 	cookieBrowser = "vidan-browser"
+	cookieFactor  = "vidan-factor"
 	signInAge     = 15 * time.Minute
 )
 
@@ -58,13 +59,15 @@ func (p *Pages) authorize(w http.ResponseWriter, r *http.Request) {
 		p.message(w, r, http.StatusBadRequest, "untrusted", form{})
 		return
 	}
-	cookie, language, err := p.auth.BeginSignIn(r.Context(), params)
+	cookie, language, err := p.auth.BeginSignIn(r.Context(), params, p.address(r))
 	var back *auth.RedirectError
 	switch {
 	case errors.As(err, &back):
 		leave(w, back.URL)
 	case errors.Is(err, auth.ErrUntrusted):
 		p.message(w, r, http.StatusBadRequest, "untrusted", form{})
+	case errors.Is(err, auth.ErrRequestOver):
+		p.message(w, r, http.StatusBadRequest, "request_over", form{})
 	case err != nil:
 		p.fail(w, r, err)
 	default:
@@ -119,10 +122,23 @@ type form struct {
 	Retry        bool   // the form that begins anew
 	Minutes      int
 	Title, Next  string // of a problem
+	Hinted       string // last digits of the number that the client expects
+	Unmet        bool   // the client is told that its level cannot be reached
+
+	Passkeys bool      // a passkey may be used in place of the passphrase
+	Other    bool      // another way can be chosen
+	Ways     []wayLine // to choose from
+	Lesser   bool      // going on without any of them is possible
+	Asked    int       // number of the card
+	Left     int       // codes left on the card
+	Low      bool
+	Options  string // what the browser needs to ask an authenticator: JSON
+
+	Ask askedForm // what the client asks for
 }
 
 func (p *Pages) formOf(r *http.Request, x *auth.SignIn) form {
-	f := form{Token: x.Token(), Level: x.Level(), Number: x.Number()}
+	f := form{Token: x.Token(), Hinted: x.Hinted(), Level: x.Level(), Number: x.Number(), Passkeys: x.Passkeys(), Other: x.Proven() || x.Step() == auth.StepPasskey}
 	var organisation string
 	f.Client, organisation = x.Client()
 	if p.names == nil || organisation == "" {
@@ -169,7 +185,13 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 		p.showForm(w, r, http.StatusOK, x, "")
 	case auth.StepConfirm:
 		p.show(w, r, http.StatusOK, "confirm", view{Key: "confirm", Data: p.formOf(r, x), Refresh: 4, forms: true, leads: x.Returns()})
+	case auth.StepChoose, auth.StepCode, auth.StepCard, auth.StepPasskey:
+		p.showWay(w, r, http.StatusOK, x, "")
 	case auth.StepDone:
+		if x.Asks() {
+			p.asked(w, r, http.StatusOK, x, "")
+			return
+		}
 		p.finish(w, r, x)
 	default:
 		if x.Complete() {
@@ -182,10 +204,20 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 
 // finish sends the browser back to the client with the code.
 func (p *Pages) finish(w http.ResponseWriter, r *http.Request, x *auth.SignIn) {
-	to, err := x.Finish(r.Context())
+	var to string
+	var err error
+	if x.Pages() {
+		err = p.finishMine(w, r, x)
+	} else {
+		to, err = x.Finish(r.Context())
+	}
 	switch {
+	case err == nil && x.Pages():
 	case err == nil:
 		p.setCookie(w, cookieSignIn, "", 0, http.SameSiteLaxMode)
+		if factor := x.Factor(); factor != "" {
+			p.setCookie(w, cookieFactor, factor, auth.BrowserLife, http.SameSiteStrictMode)
+		}
 		leave(w, to)
 	case errors.Is(err, auth.ErrMoved):
 		again(w, r)
@@ -195,6 +227,8 @@ func (p *Pages) finish(w http.ResponseWriter, r *http.Request, x *auth.SignIn) {
 		p.stop(w, r, http.StatusForbidden, x, "needs_level", false)
 	case errors.Is(err, auth.ErrUntrusted):
 		p.message(w, r, http.StatusBadRequest, "untrusted", form{})
+	case errors.Is(err, auth.ErrRequestOver):
+		p.message(w, r, http.StatusBadRequest, "request_over", form{})
 	default:
 		p.fail(w, r, err)
 	}
@@ -210,7 +244,7 @@ func (p *Pages) showForm(w http.ResponseWriter, r *http.Request, status int, x *
 // stop says why this sign-in does not go on, with the ways that do.
 func (p *Pages) stop(w http.ResponseWriter, r *http.Request, status int, x *auth.SignIn, key string, retry bool) {
 	f := p.formOf(r, x)
-	f.Back, f.Retry = true, retry
+	f.Back, f.Retry, f.Unmet = true, retry, key == "needs_level" || key == "needs_way"
 	p.show(w, r, status, "message", view{Key: key, Data: f, forms: true, leads: x.Returns()})
 }
 
@@ -233,12 +267,23 @@ func (p *Pages) postSignIn(w http.ResponseWriter, r *http.Request) {
 	case "cancel":
 		to, err := x.Cancel(r.Context())
 		p.moved(w, r, to, err)
+	case "unmet":
+		to, err := x.Unmet(r.Context())
+		p.moved(w, r, to, err)
 	case "again":
 		cookie, err := x.Again(r.Context())
 		if err == nil {
 			p.setCookie(w, cookieSignIn, string(cookie), signInAge, http.SameSiteLaxMode)
 		}
 		p.moved(w, r, pathSignIn, err)
+	case "way":
+		p.moved(w, r, pathSignIn, x.Choose(r.Context(), auth.Way(r.PostForm.Get("way"))))
+	case "code":
+		p.code(w, r, x)
+	case "passkey":
+		p.passkey(w, r, x)
+	case "decide":
+		p.decide(w, r, x)
 	default:
 		p.passphrase(w, r, x)
 	}
@@ -251,6 +296,8 @@ func (p *Pages) moved(w http.ResponseWriter, r *http.Request, to string, err err
 		again(w, r)
 	case errors.Is(err, auth.ErrUntrusted):
 		p.message(w, r, http.StatusBadRequest, "untrusted", form{})
+	case errors.Is(err, auth.ErrRequestOver):
+		p.message(w, r, http.StatusBadRequest, "request_over", form{})
 	case err != nil:
 		p.fail(w, r, err)
 	default:
@@ -261,7 +308,7 @@ func (p *Pages) moved(w http.ResponseWriter, r *http.Request, to string, err err
 
 // stops are the pages of verdicts after which the sign-in does not go on as it is.
 var stops = map[auth.Verdict]string{
-	auth.AccountClosed: "account_closed", auth.NoAccount: "no_account", auth.NeedsLevel: "needs_level", auth.NeedsDevice: "needs_device",
+	auth.AccountClosed: "account_closed", auth.NoAccount: "no_account", auth.NeedsLevel: "needs_level", auth.NeedsWay: "needs_way",
 }
 
 func (p *Pages) passphrase(w http.ResponseWriter, r *http.Request, x *auth.SignIn) {

@@ -5,13 +5,19 @@
 // old, in a hurry, on a borrowed or an old phone: one question on a screen, large text, labels that stay, focus that shows, targets of at
 // least 24 px (44 where they are buttons), Vietnamese first and English by Accept-Language or ?lang=en.
 //
-//	E1  no script and nothing from elsewhere: the policy of every page says so (default-src 'none')
+//	E1  nothing from elsewhere, and no script but one file of our own on the one page that asks an authenticator for a passkey, which says
+//	    what to do without it: the policy of every page says so (default-src 'none'; script-src 'self' on that page alone)
 //	E2  nothing that a person typed comes back in a page, a header or a log line (S5)
-//	E3  a form works only from this origin, and only for the sign-in it was made for
+//	E3  a form works only from this origin, and only for the sign-in it was made for; of people who are signed in, only for their session, one act
+//	    and one object
 //	E4  no page is a dead end: each says what to do next
 //	E5  every text exists in both languages
 //
-// Not here: what a problem code means (the edge for programs gives a table), who may sign in (package auth).
+// Under /me are the pages of people who are signed in: a file for each noun. Each opens with the state of the session, the person and the pages
+// themselves, read now, and calls what the edge for programs calls.
+//
+// Not here: what a problem code means (the edge for programs gives a table), who may sign in (package auth), what may be allowed on a page
+// (package consent).
 package web
 
 import (
@@ -23,9 +29,7 @@ import (
 	"errors"
 	"html/template"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 
@@ -38,6 +42,9 @@ var templateFiles embed.FS
 //go:embed static/style.css
 var styleSheet []byte
 
+//go:embed static/passkey.js
+var passkeyScript []byte
+
 // Problem gives the page of a problem code: its title and the next step in a language, vi or en. ok is false for a code that does not exist.
 type Problem func(code, language string) (title, next string, ok bool)
 
@@ -46,6 +53,8 @@ type Deps struct {
 	Auth    *auth.Server
 	Names   *auth.Names // names of organisations; nil: pages show the client's name alone
 	Problem Problem     // nil: there are no problem pages
+	Preview Preview     // nil: what a client asks for is decided in the app alone
+	Mine    *Mine       // nil: there are no pages for people who are signed in
 	// Address returns the address of the browser, by which failed attempts are counted. Nil: the other end of the connection; behind a proxy
 	// that is the proxy, so that a deployment with one must say how it names the browser.
 	Address func(*http.Request) string
@@ -57,11 +66,14 @@ type Pages struct {
 	auth    *auth.Server
 	names   *auth.Names
 	problem Problem
+	preview Preview
+	my      *Mine
 	address func(*http.Request) string
 	log     *slog.Logger
 	secure  bool // the issuer is https
 	pages   map[string]*template.Template
 	style   string // version of the style sheet
+	script  string // version of the script of passkeys
 }
 
 // ErrDeps reports that pages cannot be made of these parts.
@@ -73,7 +85,7 @@ func New(d Deps) (*Pages, error) {
 		return nil, ErrDeps
 	}
 	p := &Pages{
-		auth: d.Auth, names: d.Names, problem: d.Problem, address: d.Address, log: d.Logger,
+		auth: d.Auth, names: d.Names, problem: d.Problem, preview: d.Preview, my: d.Mine, address: d.Address, log: d.Logger,
 		secure: strings.HasPrefix(d.Auth.Issuer(), "https://"), pages: map[string]*template.Template{},
 	}
 	if p.address == nil {
@@ -84,8 +96,11 @@ func New(d Deps) (*Pages, error) {
 	}
 	sum := sha256.Sum256(styleSheet)
 	p.style = hex.EncodeToString(sum[:6])
-	for _, name := range []string{"home", "signin", "confirm", "activate", "message"} {
-		t, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html")
+	sum = sha256.Sum256(passkeyScript)
+	p.script = hex.EncodeToString(sum[:6])
+	for _, name := range []string{"home", "signin", "choose", "confirm", "code", "passkey", "activate", "asked", "message",
+		"enter", "me", "me_sessions", "me_not_me", "me_devices", "me_device", "me_relations", "me_requests", "me_request", "me_accesses"} {
+		t, err := template.ParseFS(templateFiles, "templates/layout.html", "templates/ways.html", "templates/ask.html", "templates/"+name+".html")
 		if err != nil {
 			return nil, err
 		}
@@ -101,7 +116,8 @@ func (p *Pages) Routes(mux *http.ServeMux) {
 		p.message(w, r, http.StatusForbidden, "foreign_form", form{})
 	}))
 	mux.HandleFunc("GET /{$}", p.home)
-	mux.HandleFunc("GET /static/style.css", p.serveStyle)
+	mux.HandleFunc("GET /static/style.css", serveStatic("text/css; charset=utf-8", styleSheet))
+	mux.HandleFunc("GET /static/passkey.js", serveStatic("text/javascript; charset=utf-8", passkeyScript))
 	mux.HandleFunc("GET /oauth/authorize", p.authorize)
 	mux.HandleFunc("POST /oauth/authorize", p.authorize) // OpenID Connect Core §3.1.2.1: from any origin, it only begins
 	mux.HandleFunc("GET "+pathSignIn, p.signIn)
@@ -111,6 +127,9 @@ func (p *Pages) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /signed-out", func(w http.ResponseWriter, r *http.Request) {
 		p.message(w, r, http.StatusOK, "signed_out", form{})
 	})
+	if p.my != nil {
+		p.routesOfMine(mux, guard)
+	}
 	if p.problem != nil {
 		mux.HandleFunc("GET /problems/{code}", p.problemPage)
 	}
@@ -126,13 +145,21 @@ type view struct {
 	Lang    string
 	Other   string // address of the same page in the other language
 	Style   string
+	Script  string // version of the script of this page, empty for a page without
 	Query   string // "?lang=en" where the language was chosen, so that links keep it
 	Key     string // of the texts of this page
 	Refresh int    // seconds after which the page looks again; 0: never
 	Data    form
+	Me      any     // of a page for somebody who is signed in
+	Signed  *signed // who is signed in; nil: nobody, as far as this page knows
+	Notice  string  // key of what just succeeded
+	Whose   string  // name of the person that the page is about, where it is not who reads it
+	Members bool    // there are pages for people who sign in here
 
-	forms bool
-	leads string // where forms may lead in the end, beside here
+	keep   string // ?for= of the address, where the page is about somebody who is represented
+	forms  bool
+	script bool
+	leads  string // where forms may lead in the end, beside here
 }
 
 // T returns a text in the language of the page.
@@ -150,11 +177,18 @@ func (v view) Has(part string) bool {
 // show writes a page.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
 	v.Lang, v.Style = languageOf(r), p.style
+	if v.script {
+		v.Script = p.script
+	}
 	if chosen := r.URL.Query().Get("lang"); supported(chosen) {
 		v.Query = "?lang=" + chosen
 	}
 	other := map[string]string{"vi": "en", "en": "vi"}[v.Lang]
 	v.Other = "?lang=" + other
+	if v.keep != "" {
+		v.Other = "?" + url.Values{"for": {v.keep}, "lang": {other}}.Encode()
+	}
+	v.Members = p.my != nil
 	var page bytes.Buffer
 	if err := p.pages[name].ExecuteTemplate(&page, "layout", v); err != nil {
 		p.log.ErrorContext(r.Context(), "page not rendered", "page", name, "error", err)
@@ -167,20 +201,24 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name st
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Accept-Language")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", policy(v.leads))
+	h.Set("Content-Security-Policy", policy(v.leads, v.script))
 	h.Set("Referrer-Policy", referrer(v.forms))
 	w.WriteHeader(status)
 	_, _ = w.Write(page.Bytes()) // the other side may have gone
 }
 
-// policy forbids everything but the style sheet and forms. Some browsers hold redirects after a form to form-action as well, so that the place
+// policy forbids everything but the style sheet and forms, and the one script where it is asked for. Some browsers hold redirects after a form to form-action as well, so that the place
 // to which the sign-in leads in the end is named too.
-func policy(leads string) string {
+func policy(leads string, script bool) string {
 	forms := "'self'"
 	if source := sourceOf(leads); source != "" {
 		forms += " " + source
 	}
-	return "default-src 'none'; style-src 'self'; form-action " + forms + "; frame-ancestors 'none'; base-uri 'none'"
+	scripts := ""
+	if script {
+		scripts = "; script-src 'self'"
+	}
+	return "default-src 'none'; style-src 'self'; form-action " + forms + "; frame-ancestors 'none'; base-uri 'none'" + scripts
 }
 
 // sourceOf is the source expression of an address: its origin, or its scheme where an app has one of its own.
@@ -247,29 +285,16 @@ func (p *Pages) problemPage(w http.ResponseWriter, r *http.Request) {
 	p.message(w, r, http.StatusOK, "problem", form{Title: title, Next: next})
 }
 
-func (p *Pages) serveStyle(w http.ResponseWriter, r *http.Request) {
-	h := w.Header()
-	h.Set("Content-Type", "text/css; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cache-Control", "public, max-age=86400")
-	_, _ = w.Write(styleSheet) // the other side may have gone
+// serveStatic serves a file that is part of the program; pages name it with its version.
+func serveStatic(kind string, content []byte) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		h := w.Header()
+		h.Set("Content-Type", kind)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "public, max-age=86400")
+		_, _ = w.Write(content) // the other side may have gone
+	}
 }
 
-// Peer is the other end of the connection, without its port; of an IPv6 address the network that one subscriber has (/64).
-func Peer(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	address, err := netip.ParseAddr(host)
-	if err != nil {
-		return host
-	}
-	address = address.Unmap().WithZone("")
-	if address.Is6() {
-		if network, err := address.Prefix(64); err == nil {
-			return network.Masked().String()
-		}
-	}
-	return address.String()
-}
+// Peer is [auth.Peer]: the address by which browsers are counted where nobody stands before us.
+func Peer(r *http.Request) string { return auth.Peer(r) }

@@ -17,6 +17,8 @@ import (
 
 	"vidan/audit"
 	"vidan/auth"
+	"vidan/auth/passkey"
+	"vidan/consent"
 	"vidan/delivery"
 	"vidan/identity"
 	"vidan/internal/keyring"
@@ -24,6 +26,7 @@ import (
 	"vidan/internal/pg"
 	"vidan/internal/pgtest"
 	"vidan/person"
+	"vidan/prefill"
 	"vidan/seal"
 	"vidan/web"
 )
@@ -49,6 +52,9 @@ type town struct {
 	auth     *auth.Server
 	server   *httptest.Server
 	logs     *lines
+	passkeys passkey.Party // of servers made from now on
+	ledger   *consent.Ledger
+	prefill  *prefill.Filler
 	mu       sync.Mutex
 	at       time.Time
 }
@@ -127,14 +133,15 @@ func (w *town) process(issuer string, pool *pgxpool.Pool) *auth.Server {
 	keys := must(auth.OpenKeys(w.t.Context(), pool, w.d, w.now()))(w.t)
 	return must(auth.New(auth.Deps{
 		Pool: pool, Deployment: w.d, Keys: keys, Issuer: issuer, Now: w.now, Logger: slog.New(slog.NewJSONHandler(w.logs, nil)),
-		People: w.registry, Vaults: w.vaults, Audit: w.record, Config: auth.Config{Hashes: 32},
+		People: w.registry, Vaults: w.vaults, Audit: w.record, Consent: w.wallets(pool, keys, issuer), Passkeys: w.passkeys, Config: auth.Config{Hashes: 32},
 	}))(w.t)
 }
 
 func (w *town) handler(s *auth.Server) http.Handler {
 	w.t.Helper()
 	pages := must(web.New(web.Deps{
-		Auth: s, Names: auth.NewNames(w.db.Pool, w.now), Logger: slog.New(slog.NewJSONHandler(w.logs, nil)),
+		Auth: s, Names: auth.NewNames(w.db.Pool, w.now), Preview: w.prefill.Preview,
+		Mine: &web.Mine{Pool: w.db.Pool, Consent: w.ledger, Audit: w.record, People: w.registry, Vaults: w.vaults, Now: w.now}, Logger: slog.New(slog.NewJSONHandler(w.logs, nil)),
 		Problem: func(code, language string) (string, string, bool) {
 			return "Không tìm thấy.", "Kiểm tra lại.", code == "not_found"
 		},
@@ -174,6 +181,7 @@ func (w *town) register() {
 	ctx := w.t.Context()
 	directory := auth.NewDirectory(w.db.Pool, w.d)
 	for _, err := range []error{
+		directory.AddPages(ctx, w.now()),
 		directory.AddOrganisation(ctx, auth.Organisation{ID: "truong-sen", NameVI: "Trường mầm non Hoa Sen", NameEN: "Lotus Kindergarten", Kind: "school"}, w.now()),
 		directory.AddClient(ctx, auth.Client{ID: appID, Name: "Ứng dụng Ví dân", Profile: auth.App, Scopes: []string{"openid", "wallet"},
 			RedirectURIs: []string{"http://127.0.0.1/back", "vn.vidan.app:/back"}}, w.now()),

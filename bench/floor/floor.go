@@ -68,7 +68,7 @@ type round func(f *Floor, i int64, b *pgx.Batch)
 
 // Operations returns the measured operations in the order in which they are reported.
 func Operations() []Operation {
-	return []Operation{tokenOperation(), storeOperation(), readOperation(), prefillOperation()}
+	return []Operation{tokenOperation(), refreshOperation(), introspectOperation(), storeOperation(), readOperation(), prefillOperation()}
 }
 
 // ErrOperation reports a name that is no operation.

@@ -46,6 +46,9 @@ func TestF4_Rows(t *testing.T) {
 	f := open(t)
 	want := map[string][][]int64{
 		"token": {{1, 2}},
+		// The client, two ids, the person, their level and name, their session.
+		"token_refresh": {{1, 2, 1, 1, 1}},
+		"introspect":    {{1, 1, 1}},
 		// Three identifiers lead to three people; the vault has three keysets. Nothing waits for the paper; each relation is active, not proposed.
 		"store": {{1, 1, 1, 1, 3, 3}, {1, 1, 1, 0, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0, 1, 1}},
 		"read":  {{1, 1, 1, 1}},
@@ -131,7 +134,7 @@ func TestServe(t *testing.T) {
 	if a := ask(Order{Operation: "none", C: 1, N: 1}); a.Error == "" {
 		t.Error("an unknown order was carried out")
 	}
-	if a := ask(Order{Operation: OrderStatements}); len(a.Statements) != 4 || len(a.Statements["prefill"]) != 2 {
+	if a := ask(Order{Operation: OrderStatements}); len(a.Statements) != 6 || len(a.Statements["prefill"]) != 2 {
 		t.Errorf("statements answered %v", a.Statements)
 	}
 	if a := ask(Order{Operation: OrderHTTP}); a.Addr == "" {

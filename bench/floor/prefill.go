@@ -33,7 +33,7 @@ func prefillOperation() Operation {
 func prefillAsk(f *Floor, i int64, b *pgx.Batch) {
 	r := f.requests[i%int64(len(f.requests))]
 	vaults := [][16]byte{f.family[0].vault, f.family[1].vault}
-	f.queue(b, "auth.sqlGuardMachine", client, f.clientMAC, []string{kid}, [][]byte{f.keyMAC})
+	f.queue(b, "auth.sqlGuardMachine", client, f.clientMAC, []string{kid}, [][]byte{f.keyMAC}, tokenName)
 	f.queue(b, "auth.sqlUseProof", f.slot(), f.digest())
 	f.queue(b, "auth.sqlGuardMandate", client, organisation, "mot-cua", "", "birth_registration", "request", f.now)
 	key := f.digest()
@@ -66,8 +66,8 @@ func prefillRelease(f *Floor, i int64, b *pgx.Batch) {
 		for j := range revisions {
 			revisions[j] = 1
 		}
-		f.queue(b, "consent.sqlInsertDisclosures", vault, r.grants[at], release, now, pinned, revisions, f.bytes(useLength))
-		f.queue(b, "consent.sqlInsertUsed", vault, r.grants[at], ordered(), now, f.bytes(useLength))
+		f.queue(b, "consent.sqlInsertDisclosures", vault, r.grants[at], release, now, pinned, revisions, f.bytes(useLength), f.bytes(macLength))
+		f.queue(b, "consent.sqlInsertUsed", vault, r.grants[at], ordered(), now, 0, f.bytes(useLength), f.bytes(macLength))
 	}
 	f.queue(b, "consent.sqlAllUsed", vaults, release, len(vaults))
 	for _, vault := range vaults {

@@ -16,7 +16,7 @@ func readOperation() Operation {
 		},
 		rounds: []round{func(f *Floor, i int64, b *pgx.Batch) {
 			r := f.readers[i%int64(len(f.readers))]
-			f.queue(b, "auth.sqlGuardCitizen", app, f.appMAC, r.vault, r.session, 1, f.now)
+			f.queue(b, "auth.sqlGuardCitizen", app, f.appMAC, r.vault, r.session, 1, f.now, f.sessionMAC)
 			f.queue(b, "auth.sqlUseProof", f.slot(), f.digest())
 			f.queue(b, "wallet.sqlCurrent", r.vault, r.document)
 			f.queue(b, "wallet.recordIfHas", append([]any{r.vault, r.document, 0}, f.record(r.vault, "document_read", nil)...)...)

@@ -29,6 +29,8 @@ const (
 type rows struct {
 	now                       time.Time
 	clientMAC, keyMAC, appMAC []byte
+	sessionMAC                []byte
+	portal                    portal
 	receipt                   string
 	readers                   []reader
 	children                  []child
@@ -110,6 +112,7 @@ type table struct {
 func (f *Floor) seed(ctx context.Context, s Spec) error {
 	f.now = time.Now().UTC()
 	f.clientMAC, f.keyMAC, f.appMAC, f.scope = f.digest(), f.digest(), f.digest(), f.digest()
+	f.sessionMAC = f.bytes(macLength)
 	f.receipt = fmt.Sprintf("%x", f.bytes(receiptLength/2))
 	tables := f.directory()
 	people := table{"people", []string{"vault_id", "level", "kind", "life", "sealed_profile", "created_at", "changed_at"}, nil}
@@ -164,7 +167,8 @@ func (f *Floor) directory() []table {
 
 // papers are those that are read, by their people and for the form.
 func (f *Floor) papers(enrol func() someone) []table {
-	sessions := table{"sessions", []string{"vault_id", "session_id", "client_id", "level", "amr", "auth_time", "expires_at", "created_at"}, nil}
+	sessions := table{"sessions", []string{"vault_id", "session_id", "client_id", "level", "amr", "scope", "jkt", "auth_time",
+		"expires_at", "refresh_hash", "created_at", "mac"}, nil}
 	documents := table{"documents", []string{"vault_id", "document_id", "type_tag", "state", "current_revision", "sealed_header", "added_at", "changed_at"}, nil}
 	revisions := table{"document_revisions", []string{"vault_id", "document_id", "revision", "state", "payload_sha256", "issued_at", "received_at", "sealed"}, nil}
 	file := func(vault [16]byte, tag []byte) [16]byte {
@@ -179,30 +183,42 @@ func (f *Floor) papers(enrol func() someone) []table {
 	for range readers {
 		r := reader{vault: enrol().vault, session: ordered()}
 		r.document = file(r.vault, f.tags[0])
-		sessions.rows = append(sessions.rows, []any{r.vault, r.session, app, int16(1), []string{"pwd"}, f.now, f.now.Add(time.Hour), f.now})
+		sessions.rows = append(sessions.rows, f.session(r.vault, r.session, app, "openid wallet", nil))
 		f.readers = append(f.readers, r)
 	}
+	f.portal = portal{vault: f.readers[0].vault, session: ordered(), refresh: f.digest()}
+	sessions.rows = append(sessions.rows, f.session(f.portal.vault, f.portal.session, client, "openid offline_access", f.portal.refresh))
+	subjects := table{"subjects", []string{"sector", "vault_id", "sub", "created_at"}, [][]any{
+		{organisation, f.portal.vault, "v5coYC5JNf7Sgil_dSnrRw", f.now},
+	}}
 	f.family = [2]member{{someone: enrol()}, {someone: enrol()}}
 	for at, tag := range f.tags {
 		m := &f.family[at/3] // three papers of the child, one of the mother
 		m.documents = append(m.documents, file(m.vault, tag))
 	}
-	return []table{sessions, documents, revisions}
+	return []table{sessions, subjects, documents, revisions}
 }
 
-// granted are the standing grants of the family.
+// session is a sign-in of level 1.
+func (f *Floor) session(vault, session [16]byte, client, scope string, refresh []byte) []any {
+	return []any{vault, session, client, int16(1), []string{"pwd"}, scope, fmt.Sprintf("%.43x", f.digest()), f.now, f.now.Add(time.Hour), refresh, f.now, f.sessionMAC}
+}
+
+// granted are the standing grants of the family, with the facts that made them.
 func (f *Floor) granted(n int) []table {
 	grants := table{"grants", []string{"vault_id", "grant_id", "request_id", "organisation_id", "client_id", "mode", "state", "valid_from", "valid_until",
-		"pinned_documents", "pinned_revisions", "sealed", "mac", "changed_at"}, nil}
+		"pinned_documents", "pinned_revisions", "version", "sealed", "mac", "changed_at"}, nil}
+	events := table{"grant_events", []string{"vault_id", "grant_id", "event_id", "kind", "at", "version", "sealed"}, nil}
 	for range n {
 		r := request{id: ordered(), grants: [2][16]byte{random(), random()}}
 		for at := range r.grants {
 			grants.rows = append(grants.rows, []any{f.family[at].vault, r.grants[at], r.id, organisation, client, "until", "active", f.now.Add(-time.Minute),
-				f.now.AddDate(0, 6, 0), [][16]byte{}, []int32{}, f.bytes(grantLength + 33), f.bytes(macLength), f.now})
+				f.now.AddDate(0, 6, 0), [][16]byte{}, []int32{}, 1, f.bytes(grantLength + 33), f.bytes(macLength), f.now})
+			events.rows = append(events.rows, []any{f.family[at].vault, r.grants[at], ordered(), "granted", f.now.Add(-time.Minute), 1, f.bytes(useLength)})
 		}
 		f.requests = append(f.requests, r)
 	}
-	return []table{grants}
+	return []table{grants, events}
 }
 
 func (f *Floor) write(ctx context.Context, tables []table) error {

@@ -23,11 +23,12 @@ select vidan_require(v.refusal is null, v.refusal), v.client, v.key
 from (
   select case
       when c.state is distinct from 'active' then 'client_blocked'
-      when k.state is distinct from 'active' then 'token_revoked'
+      when k.state is distinct from 'active' or $5 = any (k.revoked_tokens) then 'token_revoked'
     end as refusal,
     case when c.mac is distinct from $2 then jsonb_build_object(
       'client_id', c.client_id, 'organisation_id', c.organisation_id, 'name', c.name, 'profile', c.profile, 'state', c.state,
-      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client,
+      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'userinfo_signed', c.userinfo_signed, 'encryption_jwk', c.encryption_jwk,
+      'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client,
     case when k.mac is distinct from a.mac then jsonb_build_object(
       'client_id', k.client_id, 'kid', k.kid, 'state', k.state, 'public_jwk', k.public_jwk, 'created_at', k.created_at,
       'ended_at', k.ended_at, 'mac', encode(k.mac, 'base64')) end as key
@@ -38,7 +39,7 @@ from (
 ;
 -- from: auth.sqlGuardCitizen
 
-select vidan_require(v.refusal is null, v.refusal), v.client
+select vidan_require(v.refusal is null, v.refusal), v.client, v.session
 from (
   select case
       when c.state is distinct from 'active' then 'client_blocked'
@@ -48,7 +49,11 @@ from (
     end as refusal,
     case when c.mac is distinct from $2 then jsonb_build_object(
       'client_id', c.client_id, 'organisation_id', c.organisation_id, 'name', c.name, 'profile', c.profile, 'state', c.state,
-      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client
+      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'userinfo_signed', c.userinfo_signed, 'encryption_jwk', c.encryption_jwk,
+      'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client,
+    case when s.mac is distinct from $7 then jsonb_build_object(
+      'client_id', s.client_id, 'level', s.level, 'amr', s.amr, 'scope', s.scope, 'jkt', coalesce(s.jkt, ''), 'auth_time', s.auth_time,
+      'expires_at', s.expires_at, 'mac', encode(s.mac, 'base64')) end as session
   from (values ($1::text)) as a (client_id)
   left join clients c on c.client_id = a.client_id
   left join sessions s on s.vault_id = $3 and s.session_id = $4
@@ -85,6 +90,13 @@ insert into access_log
   (vault_id, month, entry_id, at, kind, organisation_id, commitment, sealed)
   select $4::uuid, $5::date, $6::uuid, $7::timestamptz, $8::text, $9::text, $10::bytea, $11::bytea
   where exists (select 1 from relations where vault_id = $1 and relation_id = $2 and state = $3)
+;
+-- from: intake.sqlLeadKeys
+select k.vault_id, k.purpose, k.keyset_id, k.kek_epoch, k.state, k.wrapped from vault_keys k
+  where k.vault_id in (
+    select i.vault_id from identifiers i join unnest($1::int[], $2::bytea[]) as w(key_id, digest)
+      on i.prf_key_id = w.key_id and i.digest = w.digest
+    where i.state = 'active')
 ;
 -- from: seal.sqlVaultKeys
 
@@ -184,19 +196,21 @@ from vaults v join people p on p.vault_id = v.vault_id where v.vault_id = any($1
 
 select
   g.vault_id, g.grant_id, g.request_id, g.organisation_id, g.client_id, g.mode, g.state, g.uses_left, g.valid_from, g.valid_until,
-  g.pinned_documents, g.pinned_revisions, g.sealed, g.mac
+  g.pinned_documents, g.pinned_revisions, g.version, g.sealed, g.mac,
+  (select max(e.version) from grant_events e where e.vault_id = g.vault_id and e.grant_id = g.grant_id)
 from grants g where g.vault_id = any($1) and g.request_id = $2 and g.mode = 'until' order by g.vault_id for share
 ;
 -- from: consent.sqlTakeGrants
 
 select
   g.vault_id, g.grant_id, g.request_id, g.organisation_id, g.client_id, g.mode, g.state, g.uses_left, g.valid_from, g.valid_until,
-  g.pinned_documents, g.pinned_revisions, g.sealed, g.mac
+  g.pinned_documents, g.pinned_revisions, g.version, g.sealed, g.mac,
+  (select max(e.version) from grant_events e where e.vault_id = g.vault_id and e.grant_id = g.grant_id)
 from grants g where g.vault_id = any($1) and g.request_id = $2 and g.mode <> 'until' order by g.vault_id for no key update
 ;
 -- from: consent.sqlDisclosed
 
-select vault_id, organisation_id, pinned_documents, pinned_revisions from disclosures
+select vault_id, sealed from disclosures
 where vault_id = any($1) and disclosure_id = $2 and request_id = $3
 ;
 -- from: wallet.sqlPapers
@@ -225,13 +239,13 @@ select i.prf_key_id, i.digest, i.vault_id, i.kind, i.valid_from, i.valid_until, 
 
 insert into disclosures (vault_id, disclosure_id, grant_id, request_id, organisation_id, at, pinned_documents, pinned_revisions, sealed)
 select g.vault_id, $3, g.grant_id, g.request_id, g.organisation_id, $4, $5, $6, $7
-from grants g where g.vault_id = $1 and g.grant_id = $2 and g.state = 'active' and (g.uses_left is null or g.uses_left > 0)
+from grants g where g.vault_id = $1 and g.grant_id = $2 and g.mac = $8
 ;
 -- from: consent.sqlInsertUsed
 
-insert into grant_events (vault_id, grant_id, event_id, kind, at, receipt, sealed)
-select g.vault_id, g.grant_id, $3, 'used', $4, null, $5
-from grants g where g.vault_id = $1 and g.grant_id = $2 and g.state = 'active' and (g.uses_left is null or g.uses_left > 0)
+insert into grant_events (vault_id, grant_id, event_id, kind, at, receipt, version, sealed)
+select g.vault_id, g.grant_id, $3, 'used', $4, null, nullif($5::int, 0), $6
+from grants g where g.vault_id = $1 and g.grant_id = $2 and g.mac = $7
 ;
 -- from: consent.sqlAllUsed
 
@@ -239,4 +253,43 @@ select vidan_require((select count(*) from disclosures where vault_id = any($1) 
 ;
 -- from: prefill.sqlInsertOrder
 insert into idempotency (scope, key_hash, request_sha256, reference, created_at) values ($1, $2, $3, $4, $5)
+;
+-- from: auth.sqlRefreshPerson
+select vidan_require(s.level is null or p.level >= s.level, 'insufficient_level'), coalesce(n.sub, '')
+from (values ($1::uuid, $2::uuid, $3::text)) as a (vault_id, session_id, sector)
+left join people p on p.vault_id = a.vault_id
+left join sessions s on s.vault_id = a.vault_id and s.session_id = a.session_id
+left join subjects n on n.vault_id = a.vault_id and n.sector = a.sector
+;
+-- from: auth.sqlRefresh
+select level, amr, scope, coalesce(jkt, ''), auth_time, expires_at, mac from sessions
+where vault_id = $1 and session_id = $2 and state = 'active' and expires_at > $6 and client_id = $3 and refresh_hash = $4
+  and $5::text[] <@ string_to_array(scope, ' ')
+;
+-- from: auth.sqlAskCitizen
+
+select v.refusal, v.client, v.session
+from (
+  select case
+      when c.state is distinct from 'active' then 'client_blocked'
+      when p.life is distinct from 'alive' or p.blocked then 'person_blocked'
+      when s.state is distinct from 'active' or s.client_id <> c.client_id or s.expires_at <= $6 or s.level < $5 or p.level < $5
+        then 'token_revoked'
+    end as refusal,
+    case when c.mac is distinct from $2 then jsonb_build_object(
+      'client_id', c.client_id, 'organisation_id', c.organisation_id, 'name', c.name, 'profile', c.profile, 'state', c.state,
+      'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'userinfo_signed', c.userinfo_signed, 'encryption_jwk', c.encryption_jwk,
+      'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client,
+    case when s.mac is distinct from $7 then jsonb_build_object(
+      'client_id', s.client_id, 'level', s.level, 'amr', s.amr, 'scope', s.scope, 'jkt', coalesce(s.jkt, ''), 'auth_time', s.auth_time,
+      'expires_at', s.expires_at, 'mac', encode(s.mac, 'base64')) end as session
+  from (values ($1::text)) as a (client_id)
+  left join clients c on c.client_id = a.client_id
+  left join sessions s on s.vault_id = $3 and s.session_id = $4
+  left join people p on p.vault_id = $3
+) as v
+;
+-- from: person.sqlGoodStanding
+select vidan_require(exists (select from people p join vaults v on v.vault_id = p.vault_id
+  where p.vault_id = $1 and p.life = 'alive' and not p.blocked and v.state = 'open'), 'person_blocked')
 ;

@@ -34,13 +34,13 @@ func storeOperation() Operation {
 
 func storeLook(f *Floor, i int64, b *pgx.Batch) {
 	c := f.child(i)
-	f.queue(b, "auth.sqlGuardMachine", client, f.clientMAC, []string{kid}, [][]byte{f.keyMAC})
+	f.queue(b, "auth.sqlGuardMachine", client, f.clientMAC, []string{kid}, [][]byte{f.keyMAC}, tokenName)
 	f.queue(b, "auth.sqlUseProof", f.slot(), f.digest())
 	f.queue(b, "auth.sqlGuardMandate", client, organisation, "mot-cua", birthCertificate, "birth_registration", "deliver", f.now)
 	f.queue(b, "intake.sqlLookFresh", organisation, random(), c.document, 1, c.digest)
 	mother, father := f.parents(i)
 	f.queue(b, "person.sqlFind", []int32{prfKey, prfKey, prfKey}, [][]byte{c.digest, mother.digest, father.digest})
-	f.queue(b, "seal.sqlVaultKeys", [][16]byte{c.vault})
+	f.queue(b, "intake.sqlLeadKeys", []int32{prfKey}, [][]byte{c.digest})
 }
 
 func storeWrite(f *Floor, i int64, b *pgx.Batch) {

@@ -20,7 +20,7 @@ func Fill(ctx context.Context, server string, sign Sign, officer, key, childRef 
 		return nil, err
 	}
 	mode := vidan.AskBodyModeOnce
-	asked, err := c.CreateConsentRequestWithResponse(ctx, &vidan.CreateConsentRequestParams{OfficerAssertion: officer, IdempotencyKey: key}, vidan.AskBody{
+	asked, err := c.CreateConsentRequestWithResponse(ctx, &vidan.CreateConsentRequestParams{OfficerAssertion: &officer, IdempotencyKey: key}, vidan.AskBody{
 		Organisation: "mam-non-hoa-mai", Procedure: "kindergarten_enrolment", DossierCode: "MN-2026-0001", Purpose: "enrolment", Mode: &mode,
 		Parties: []vidan.AskParty{{Roles: []string{"child"}, SubjectRef: &childRef}},
 	})
@@ -30,7 +30,7 @@ func Fill(ctx context.Context, server string, sign Sign, officer, key, childRef 
 	if asked.JSON201 == nil {
 		return nil, fmt.Errorf("asking answered %s", asked.Status())
 	}
-	filled, err := c.PrefillFormWithResponse(ctx, &vidan.PrefillFormParams{OfficerAssertion: officer, IdempotencyKey: key},
+	filled, err := c.PrefillFormWithResponse(ctx, &vidan.PrefillFormParams{OfficerAssertion: &officer, IdempotencyKey: key},
 		vidan.PrefillInputBody{Organisation: "mam-non-hoa-mai", RequestId: asked.JSON201.RequestId})
 	if err != nil {
 		return nil, err

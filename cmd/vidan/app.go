@@ -45,6 +45,7 @@ type app struct {
 	intake    *intake.Intake
 	prefill   *prefill.Filler
 	relay     *delivery.Relay
+	release   func(context.Context) (int, error) // sends what was held while there was no gateway; nil: there is none still
 	api       *openapi.API
 	web       *web.Pages
 	log       *slog.Logger
@@ -68,18 +69,25 @@ func wire(ctx context.Context, c config, pool *pgxpool.Pool, dep *deployment, lo
 	if a.people, err = person.New(person.Deps{Pool: pool, Deployment: dep.seal, Vaults: a.vaults, Audit: record, Now: now}); err != nil {
 		return nil, err
 	}
-	if a.auth, err = auth.New(auth.Deps{
-		Pool: pool, Deployment: dep.seal, Keys: a.keys, People: a.people, Vaults: a.vaults, Audit: record, Issuer: dep.issuer,
-		Now: time.Now, Calendar: now, Logger: log,
-	}); err != nil {
-		return nil, err
-	}
 	a.directory = auth.NewDirectory(pool, dep.seal)
+	if dep.kind == kindSandbox {
+		a.directory = a.directory.Rehearsal()
+	}
 	if a.ledger, err = consent.New(consent.Deps{
 		Pool: pool, Deployment: dep.seal, Vaults: a.vaults, Audit: record, People: a.people, Catalogue: a.catalogue, Issuer: dep.issuer, Now: now,
 		Sign: func(claims []byte) (string, error) {
 			return a.keys.Signer(auth.ReceiptKeys).Sign(consent.ReceiptType, claims)
 		},
+	}); err != nil {
+		return nil, err
+	}
+	party, err := passkeys(dep.issuer)
+	if err != nil {
+		return nil, err
+	}
+	if a.auth, err = auth.New(auth.Deps{
+		Pool: pool, Deployment: dep.seal, Keys: a.keys, People: a.people, Vaults: a.vaults, Audit: record, Consent: a.ledger, Issuer: dep.issuer,
+		Now: time.Now, Calendar: now, Address: browserAddress(c.AddressHeader), Logger: log, Passkeys: party, Config: auth.Config{RequireNonce: c.Nonce == "required"},
 	}); err != nil {
 		return nil, err
 	}
@@ -110,7 +118,10 @@ func wire(ctx context.Context, c config, pool *pgxpool.Pool, dep *deployment, lo
 		Pool: pool, Deployment: dep.seal, Catalogue: a.catalogue, Auth: a.auth, Audit: record, People: a.people, Consent: a.ledger, Wallet: a.wallet,
 		Prefill: a.prefill, Intake: a.intake, Vaults: a.vaults, Names: names, Issuer: dep.issuer, Now: now, Log: log,
 	})
-	a.web, err = web.New(web.Deps{Auth: a.auth, Names: names, Problem: problemPage, Address: browserAddress(c.AddressHeader), Logger: log})
+	a.web, err = web.New(web.Deps{
+		Auth: a.auth, Names: names, Problem: problemPage, Preview: a.prefill.Preview, Address: browserAddress(c.AddressHeader), Logger: log,
+		Mine: &web.Mine{Pool: pool, Consent: a.ledger, Audit: record, People: a.people, Vaults: a.vaults, Now: now},
+	})
 	return a, err
 }
 
@@ -137,7 +148,7 @@ func (a *app) deliver(c config) error {
 	if gateway == "" && a.dep.kind == kindSandbox {
 		gateway = "sandbox:"
 	}
-	door, err := delivery.OpenGateway(gateway, a.pool)
+	door, err := openGateway(c, gateway, a.pool)
 	if err != nil {
 		return err
 	}
@@ -145,9 +156,15 @@ func (a *app) deliver(c config) error {
 	if err != nil {
 		return err
 	}
+	if gateway != "" {
+		a.release = messenger.Release
+	}
 	handlers := map[string]delivery.Handler{
-		intake.KindApply: a.intake.Apply, intake.KindCopy: a.intake.Copy, wallet.KindMirror: a.wallet.Mirror, delivery.TaskMessage: messenger.Send,
-		person.KindNotice: a.people.Notice,
+		intake.KindApply: a.intake.Apply, intake.KindCopy: a.intake.Copy, wallet.KindMirror: a.intake.MirrorHolding,
+		consent.TaskRestricted: a.intake.EndRestricted, delivery.TaskMessage: messenger.Send,
+	}
+	for kind, handler := range a.people.Handlers() {
+		handlers[kind] = handler
 	}
 	for kind, handler := range a.ledger.Handlers() {
 		handlers[kind] = handler
@@ -166,7 +183,18 @@ func (a *app) handler(more ...func(*http.ServeMux)) http.Handler {
 	for _, register := range more {
 		register(mux)
 	}
-	return mux
+	return secured(a.dep.issuer, mux)
+}
+
+// secured tells browsers of a service with https never to come without it (RFC 6797; FAPI 2.0 Security Profile §5.2).
+func secured(issuer string, next http.Handler) http.Handler {
+	if !strings.HasPrefix(issuer, "https:") {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=63072000; includeSubDomains")
+		next.ServeHTTP(w, r)
+	})
 }
 
 func (a *app) close() { a.vaults.Close() }

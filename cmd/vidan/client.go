@@ -7,6 +7,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"vidan/auth"
 	"vidan/identity"
 )
@@ -18,12 +20,25 @@ type clientCommand struct {
 	EndKey       clientEndKey       `cmd:"" help:"End a key at the next request of every process."`
 	Mandate      clientMandate      `cmd:"" help:"Let a client act for an organisation."`
 	EndMandate   clientEndMandate   `cmd:"" help:"End a mandate at the next request of every process."`
+	Officer      clientOfficer      `cmd:"" help:"Register that a person holds a post: their own sign-in then names them. Their personal number is read from standard input."`
+	EndOfficer   clientEndOfficer   `cmd:"" help:"End a post at the next request of every process."`
 	Block        clientBlock        `cmd:"" help:"Block a client at the next request of every process, tokens already issued included."`
 	Unblock      clientUnblock      `cmd:"" help:"Let a blocked client work again."`
 }
 
 // directory opens the register of clients of this deployment for one command.
-func directory(ctx context.Context, use func(*auth.Directory) error) (err error) {
+func directory(ctx context.Context, use func(*auth.Directory) error) error {
+	return withDeployment(ctx, func(pool *pgxpool.Pool, dep *deployment) error {
+		directory := auth.NewDirectory(pool, dep.seal)
+		if dep.kind == kindSandbox {
+			directory = directory.Rehearsal()
+		}
+		return use(directory)
+	})
+}
+
+// withDeployment opens the deployment of the configured database, of whatever kind, for one command.
+func withDeployment(ctx context.Context, use func(*pgxpool.Pool, *deployment) error) (err error) {
 	c, err := readConfig()
 	if err != nil {
 		return err
@@ -46,7 +61,7 @@ func directory(ctx context.Context, use func(*auth.Directory) error) (err error)
 	if err != nil {
 		return err
 	}
-	return use(auth.NewDirectory(pool, dep.seal))
+	return use(pool, dep)
 }
 
 type clientOrganisation struct {
@@ -69,14 +84,17 @@ type clientAdd struct {
 	Organisation string   `help:"Who runs it; empty for a citizen's app."`
 	Name         string   `required:"" help:"What people see."`
 	Profile      string   `enum:"fapi2,app" default:"fapi2" help:"fapi2 for agencies, app for citizens' apps."`
-	Scopes       []string `required:"" help:"results, consent, prefill, events, registrar; openid, wallet."`
+	Scopes       []string `required:"" help:"results, consent, prefill, events, registrar; openid, wallet, offline_access; introspect for who guards resources."`
 	RedirectURIs []string `name:"redirect-uri" help:"Where sign-in may lead back to."`
+	Signed       bool     `name:"userinfo-signed" help:"What it is told of people is a signed JWT."`
+	Encryption   []byte   `name:"encryption-key" type:"filecontent" help:"File with a public P-256 JWK to which that is encrypted as well."`
 }
 
 func (c clientAdd) Run(ctx context.Context) error {
 	return directory(ctx, func(d *auth.Directory) error {
 		return d.AddClient(ctx, auth.Client{
 			ID: c.ID, Organisation: c.Organisation, Name: c.Name, Profile: auth.Profile(c.Profile), Scopes: c.Scopes, RedirectURIs: c.RedirectURIs,
+			UserinfoSigned: c.Signed, Encryption: c.Encryption,
 		}, time.Now())
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -25,11 +26,18 @@ type config struct {
 	MaxConns    int           `env:"VIDAN_MAX_CONNS"`                        // size of the pool
 	Drain       time.Duration `env:"VIDAN_DRAIN" envDefault:"-1s"`           // how long readiness is off before listening ends; below zero: 2 s in production, nothing in a sandbox
 	Gateway     string        `env:"VIDAN_GATEWAY"`                          // messages to people; empty: held
+	// GatewaySecret is the file with the secret that a gateway reached by https shares with us.
+	GatewaySecret string `env:"VIDAN_GATEWAY_SECRET_FILE"`
+	// Egress are the hosts to which the service may send requests, as host or host:port; EgressNetworks those beyond the public internet.
+	Egress         []string       `env:"VIDAN_EGRESS"`
+	EgressNetworks []netip.Prefix `env:"VIDAN_EGRESS_NETWORKS"`
 	// AddressHeader names the header in which our own proxy writes the browser's address, by which failed sign-ins are counted; empty: no proxy.
-	AddressHeader string        `env:"VIDAN_ADDRESS_HEADER"`
-	PollOnly      bool          `env:"VIDAN_POLL_ONLY"`                    // behind a transaction pooler
-	LogLevel      string        `env:"VIDAN_LOG_LEVEL" envDefault:"info"`  // debug, info, warn, error
-	OutboxAlarm   time.Duration `env:"VIDAN_OUTBOX_ALARM" envDefault:"1m"` // readiness fails behind this age of the outbox
+	AddressHeader string `env:"VIDAN_ADDRESS_HEADER"`
+	// Nonce says when a proof of possession must carry a nonce of ours: auto (when its time is not enough) or required (always).
+	Nonce       string        `env:"VIDAN_DPOP_NONCE" envDefault:"auto"`
+	PollOnly    bool          `env:"VIDAN_POLL_ONLY"`                    // behind a transaction pooler
+	LogLevel    string        `env:"VIDAN_LOG_LEVEL" envDefault:"info"`  // debug, info, warn, error
+	OutboxAlarm time.Duration `env:"VIDAN_OUTBOX_ALARM" envDefault:"1m"` // readiness fails behind this age of the outbox
 }
 
 // readConfig reads the environment and reports all mistakes together.
@@ -75,6 +83,9 @@ func (c *config) check() error {
 	}
 	if c.MaxConns < 0 || c.OutboxAlarm <= 0 {
 		wrong = append(wrong, errors.New("VIDAN_MAX_CONNS, VIDAN_OUTBOX_ALARM: want positive values"))
+	}
+	if c.Nonce != "" && c.Nonce != "auto" && c.Nonce != "required" {
+		wrong = append(wrong, fmt.Errorf("VIDAN_DPOP_NONCE %q: want auto or required", c.Nonce))
 	}
 	return errors.Join(wrong...)
 }

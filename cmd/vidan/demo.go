@@ -142,7 +142,7 @@ func (s *story) agency(ctx context.Context, organisation string) (*outside.Clien
 	}
 	scopes := []string{}
 	for _, scope := range who.Scopes {
-		if scope != "openid" {
+		if scope != "openid" && scope != "offline_access" { // for people who sign in
 			scopes = append(scopes, scope)
 		}
 	}

@@ -47,7 +47,8 @@ type filledForm struct {
 }
 
 func (e *enrolment) play(ctx context.Context) error {
-	for _, act := range []func(context.Context) error{e.tooMuch, e.ask, e.early, e.decide, e.fill, e.history, e.withdraw} {
+	at := &counter{enrolment: e}
+	for _, act := range []func(context.Context) error{e.tooMuch, e.ask, e.early, at.asked, e.decide, at.answered, e.fill, e.history, e.withdraw} {
 		if err := act(ctx); err != nil {
 			return err
 		}

@@ -89,7 +89,7 @@ func openDeployment(ctx context.Context, c config, pool *pgxpool.Pool, kind stri
 }
 
 // createDeployment makes the key-encryption key if the URI names none yet, and writes the deployment's row and keysets in one transaction,
-// then its signing keys. A database that has a deployment is refused.
+// then its signing keys and the client of its own pages. A database that has a deployment is refused.
 func createDeployment(ctx context.Context, c config, pool *pgxpool.Pool, kind string, now time.Time) error {
 	switch _, err := readDeployment(ctx, pool); {
 	case err == nil:
@@ -119,5 +119,8 @@ func createDeployment(ctx context.Context, c config, pool *pgxpool.Pool, kind st
 	if err := pg.Pipeline(ctx, pool, b); err != nil {
 		return err
 	}
-	return auth.CreateKeys(ctx, pool, opened, now)
+	if err := auth.CreateKeys(ctx, pool, opened, now); err != nil {
+		return err
+	}
+	return auth.NewDirectory(pool, opened).AddPages(ctx, now)
 }

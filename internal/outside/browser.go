@@ -53,6 +53,16 @@ func (c *Client) SignIn(ctx context.Context, who Citizen, redirectURI, scope str
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"},
 		"acr_values": {level}, "nonce": {random(16)}, "dpop_jkt": {c.DPoP.Thumbprint},
 	}
+	for name, values := range c.Ask {
+		query[name] = values
+	}
+	if c.Key != nil {
+		uri, err := c.push(ctx, query)
+		if err != nil {
+			return err
+		}
+		query = url.Values{"client_id": {c.ID}, "request_uri": {uri}}
+	}
 	code, err := c.signInPages(ctx, who, c.Issuer+"/oauth/authorize?"+query.Encode(), redirectURI, state, confirm)
 	if err != nil {
 		return err
@@ -70,6 +80,30 @@ func (c *Client) SignIn(ctx context.Context, who Citizen, redirectURI, scope str
 		form.Set("client_assertion", assertion)
 	}
 	return c.token(ctx, form)
+}
+
+// push leaves an authorization request at the server and returns its name (RFC 9126): the only way for agencies.
+func (c *Client) push(ctx context.Context, query url.Values) (string, error) {
+	assertion, err := c.Assertion()
+	if err != nil {
+		return "", err
+	}
+	form := url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}
+	for name, values := range query {
+		form[name] = values
+	}
+	answer, err := c.proved(ctx, http.MethodPost, c.Issuer+"/oauth/par", "", []byte(form.Encode()),
+		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+	if err != nil {
+		return "", err
+	}
+	var body struct {
+		RequestURI string `json:"request_uri"`
+	}
+	if answer.Status != http.StatusCreated || answer.Decode(&body) != nil || body.RequestURI == "" {
+		return "", fmt.Errorf("pushed request answered %d: %s", answer.Status, answer.Body)
+	}
+	return body.RequestURI, nil
 }
 
 func (c *Client) signInPages(ctx context.Context, who Citizen, start, redirectURI, state string, confirm bool) (string, error) {
@@ -187,13 +221,7 @@ func (b *browser) load(req *http.Request) error {
 
 // Confirm is the phone: it asks what waits for this person, finds the sign-in that shows the number, and signs it.
 func (c *Client) Confirm(ctx context.Context, who Citizen, number string) error {
-	now := c.Now()
-	ask, err := who.Device.Sign("vidan-device+jwt", map[string]any{
-		"sub": who.DeviceID, "aud": c.Issuer, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "jti": random(16)})
-	if err != nil {
-		return err
-	}
-	answer, err := c.postJSON(ctx, "/oauth/device/challenges", map[string]string{"assertion": ask})
+	answer, err := c.postDevice(ctx, "/oauth/device/challenges", who, "vidan-device+jwt", nil)
 	if err != nil {
 		return err
 	}
@@ -207,13 +235,8 @@ func (c *Client) Confirm(ctx context.Context, who Citizen, number string) error 
 		return fmt.Errorf("device challenges answered %d", answer.Status)
 	}
 	for _, ch := range list.Challenges {
-		signed, err := who.Device.Sign("vidan-confirmation+jwt", map[string]any{
-			"sub": who.DeviceID, "aud": c.Issuer, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "jti": random(16),
-			"challenge_id": ch.ID, "number": number, "decision": "allow"})
-		if err != nil {
-			return err
-		}
-		answer, err := c.postJSON(ctx, "/oauth/device/confirm", map[string]string{"assertion": signed})
+		answer, err := c.postDevice(ctx, "/oauth/device/confirm", who, "vidan-confirmation+jwt",
+			map[string]any{"challenge_id": ch.ID, "number": number, "decision": "allow"})
 		if err != nil {
 			return err
 		}
@@ -224,9 +247,29 @@ func (c *Client) Confirm(ctx context.Context, who Citizen, number string) error 
 	return errors.New("no sign-in waits for this phone")
 }
 
-func (c *Client) postJSON(ctx context.Context, path string, body map[string]string) (*Answer, error) {
-	raw := fmt.Appendf(nil, `{"assertion":%q}`, body["assertion"])
-	return c.send(ctx, http.MethodPost, c.Issuer+path, strings.NewReader(string(raw)), http.Header{"Content-Type": {"application/json"}})
+// postDevice sends what the phone signs, and once more with the server's nonce when the phone's clock does not do.
+func (c *Client) postDevice(ctx context.Context, path string, who Citizen, typ string, more map[string]any) (*Answer, error) {
+	nonce := ""
+	for {
+		now := c.Now()
+		claims := map[string]any{"sub": who.DeviceID, "aud": c.Issuer, "iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "jti": random(16)}
+		for name, value := range more {
+			claims[name] = value
+		}
+		if nonce != "" {
+			claims["nonce"] = nonce
+		}
+		signed, err := who.Device.Sign(typ, claims)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := c.send(ctx, http.MethodPost, c.Issuer+path, strings.NewReader(fmt.Sprintf(`{"assertion":%q}`, signed)),
+			http.Header{"Content-Type": {"application/json"}})
+		if err != nil || nonce != "" || !strings.Contains(string(answer.Body), `"use_dpop_nonce"`) {
+			return answer, err
+		}
+		nonce = answer.Header.Get("DPoP-Nonce")
+	}
 }
 
 var reTag = regexp.MustCompile(`(?s)<(style|script).*?</(style|script)>|<[^>]*>`)

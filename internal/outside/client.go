@@ -21,7 +21,9 @@ type Client struct {
 	HTTP   *http.Client
 	Now    func() time.Time
 
-	Token string // the access token in use
+	Ask          url.Values // parameters of authorization requests beside the usual, such as those of [Answer.StepUp]
+	Token        string     // the access token in use
+	RefreshToken string     // with scope offline_access
 }
 
 // Answer is a response with its body read.
@@ -83,8 +85,9 @@ func (c *Client) token(ctx context.Context, form url.Values) error {
 		return err
 	}
 	var body struct {
-		AccessToken string `json:"access_token"`
-		TokenType   string `json:"token_type"`
+		AccessToken  string `json:"access_token"`
+		TokenType    string `json:"token_type"`
+		RefreshToken string `json:"refresh_token"`
 	}
 	if answer.Status != http.StatusOK {
 		return fmt.Errorf("token endpoint answered %d: %s", answer.Status, answer.Body)
@@ -93,47 +96,114 @@ func (c *Client) token(ctx context.Context, form url.Values) error {
 		return fmt.Errorf("token endpoint answered without a DPoP token: %w", err)
 	}
 	c.Token = body.AccessToken
+	if body.RefreshToken != "" { // an agency's stays the same and does not come again
+		c.RefreshToken = body.RefreshToken
+	}
 	return nil
+}
+
+// Refresh gets another access token with the refresh token (RFC 6749 §6), for fewer scopes if some are named.
+func (c *Client) Refresh(ctx context.Context, scopes ...string) error {
+	form := url.Values{"grant_type": {"refresh_token"}, "client_id": {c.ID}, "refresh_token": {c.RefreshToken}}
+	if len(scopes) > 0 {
+		form.Set("scope", strings.Join(scopes, " "))
+	}
+	if c.Key != nil {
+		assertion, err := c.Assertion()
+		if err != nil {
+			return err
+		}
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", assertion)
+	}
+	return c.token(ctx, form)
 }
 
 // TokenRequest posts a form to the token endpoint with a fresh proof.
 func (c *Client) TokenRequest(ctx context.Context, form url.Values) (*Answer, error) {
-	uri := c.Issuer + "/oauth/token"
-	proof, err := c.DPoP.Proof(http.MethodPost, uri, "", c.Now())
-	if err != nil {
-		return nil, err
+	return c.proved(ctx, http.MethodPost, c.Issuer+"/oauth/token", "", []byte(form.Encode()),
+		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+}
+
+// proved sends a request with a fresh proof, and once more with the server's nonce when it asks for one (RFC 9449 §8, §9). From then on the
+// key's proofs carry the newest nonce it was given.
+func (c *Client) proved(ctx context.Context, method, uri, token string, body []byte, header http.Header) (*Answer, error) {
+	bare, _, _ := strings.Cut(uri, "?")
+	for again := false; ; again = true {
+		proof, err := c.DPoP.Proof(method, bare, token, c.Now())
+		if err != nil {
+			return nil, err
+		}
+		header.Set("DPoP", proof)
+		var reader io.Reader
+		if body != nil {
+			reader = bytes.NewReader(body)
+		}
+		answer, err := c.send(ctx, method, uri, reader, header)
+		if err != nil {
+			return nil, err
+		}
+		nonce := answer.Header.Get("DPoP-Nonce")
+		wanted := nonce != "" && answer.wantsNonce()
+		if nonce != "" && (wanted || c.DPoP.nonce.Load() != nil) {
+			c.DPoP.nonce.Store(&nonce)
+		}
+		if !wanted || again {
+			return answer, nil
+		}
 	}
-	return c.send(ctx, http.MethodPost, uri, strings.NewReader(form.Encode()),
-		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Dpop": {proof}})
+}
+
+// wantsNonce reports whether the server asks for a proof with its nonce.
+func (a *Answer) wantsNonce() bool {
+	var body struct {
+		Error string `json:"error"`
+	}
+	switch a.Status {
+	case http.StatusBadRequest:
+		return a.Decode(&body) == nil && body.Error == "use_dpop_nonce"
+	case http.StatusUnauthorized:
+		return strings.Contains(a.Header.Get("WWW-Authenticate"), `error="use_dpop_nonce"`)
+	}
+	return false
+}
+
+// StepUp reads what a refused call asks of the sign-in (RFC 9470 §3): the acr_values and max_age to ask for; false for any other answer.
+func (a *Answer) StepUp() (url.Values, bool) {
+	challenge := a.Header.Get("WWW-Authenticate")
+	if a.Status != http.StatusUnauthorized || !strings.Contains(challenge, `error="insufficient_user_authentication"`) {
+		return nil, false
+	}
+	params := url.Values{}
+	for _, name := range []string{"acr_values", "max_age"} {
+		if _, rest, ok := strings.Cut(challenge, name+`="`); ok {
+			value, _, _ := strings.Cut(rest, `"`)
+			params.Set(name, value)
+		}
+	}
+	return params, true
 }
 
 // Do calls the API with the token and a fresh proof. body is sent as JSON unless it is nil or already []byte.
 func (c *Client) Do(ctx context.Context, method, path string, body any, headers ...string) (*Answer, error) {
-	uri := c.Issuer + path
-	bare, _, _ := strings.Cut(uri, "?")
-	proof, err := c.DPoP.Proof(method, bare, c.Token, c.Now())
-	if err != nil {
-		return nil, err
-	}
-	header := http.Header{"Authorization": {"DPoP " + c.Token}, "Dpop": {proof}}
-	var reader io.Reader
+	header := http.Header{"Authorization": {"DPoP " + c.Token}}
+	var raw []byte
 	switch b := body.(type) {
 	case nil:
 	case []byte:
-		reader = bytes.NewReader(b)
+		raw = b
 		header.Set("Content-Type", "application/json")
 	default:
-		raw, err := json.Marshal(b)
-		if err != nil {
+		var err error
+		if raw, err = json.Marshal(b); err != nil {
 			return nil, err
 		}
-		reader = bytes.NewReader(raw)
 		header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		header.Set(headers[i], headers[i+1])
 	}
-	return c.send(ctx, method, uri, reader, header)
+	return c.proved(ctx, method, c.Issuer+path, c.Token, raw, header)
 }
 
 // Officer makes the assertion that names the officer behind a call.

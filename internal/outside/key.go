@@ -15,6 +15,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -25,8 +26,9 @@ type Key struct {
 	JWK        jose.JSONWebKey
 	Thumbprint string // RFC 7638, base64url
 
-	dpop jose.Signer
-	byID map[string]jose.Signer
+	dpop  jose.Signer
+	nonce atomic.Pointer[string] // what the server wants in proofs; nil until it asks
+	byID  map[string]jose.Signer
 }
 
 // NewKey makes a fresh key named kid.
@@ -111,6 +113,9 @@ func (k *Key) Sign(typ string, claims any) (string, error) {
 // Proof makes a DPoP proof (RFC 9449 §4) for one request; token is the access token it goes with, if any.
 func (k *Key) Proof(method, uri, token string, now time.Time) (string, error) {
 	claims := map[string]any{"jti": random(16), "htm": method, "htu": uri, "iat": now.Unix()}
+	if nonce := k.nonce.Load(); nonce != nil {
+		claims["nonce"] = *nonce
+	}
 	if token != "" {
 		sum := sha256.Sum256([]byte(token))
 		claims["ath"] = base64.RawURLEncoding.EncodeToString(sum[:])

@@ -129,6 +129,9 @@ func (m *migrator) apply(ctx context.Context, r Result) (Result, error) {
 	}
 	r.River = riverVersion()
 	if err := m.roles(ctx); err != nil {
+		if len(r.Applied) == 0 && isMissing(err) {
+			return r, ErrSchemaOther
+		}
 		return r, fmt.Errorf("%s: %w", rolesFile, err)
 	}
 	if _, err := m.conn.Exec(ctx, sqlRemember, m.plan.fingerprint); err != nil {

@@ -70,6 +70,22 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
+// TestSchemaOfAnotherForm: files that were altered under numbers that ran already lead nowhere, and the error says what to do.
+func TestSchemaOfAnotherForm(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Empty(t)
+	migrate(t, db, files())
+	for name, roles := range map[string]string{
+		"a table": "grant select on since_added to vidan_serve;", "a column": "grant select (since_added) on schema_version to vidan_serve;",
+		"a function": "grant execute on function since_added() to vidan_serve;",
+	} {
+		if _, err := pg.Migrate(t.Context(), db.DSN(""), files("roles.sql", serveRole+roles)); !errors.Is(err, pg.ErrSchemaOther) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	migrate(t, db, files())
+}
+
 // TestMigrateAtOnce: several that start together end with one schema, each migration run once.
 func TestMigrateAtOnce(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,8 @@ import (
 
 // Errors of Check and Migrate about the schema found.
 var (
+	// ErrSchemaOther: the database was made by other files of the same numbers, before the schema was released.
+	ErrSchemaOther = errors.New("the database was made by an earlier form of this schema, from which no migration leads: a sandbox is made anew by removing its folder .vidan")
 	// ErrSchemaOlder: the database lacks migrations of this binary; run vidan migrate.
 	ErrSchemaOlder = errors.New("the database schema is older than this program: run vidan migrate")
 	// ErrSchemaNewer: the database has migrations that this binary does not know and cannot work with.
@@ -79,4 +81,10 @@ func checkNewer(ctx context.Context, db Querier, version, expected int) error {
 func isMissingTable(err error) bool {
 	var e *pgconn.PgError
 	return errors.As(err, &e) && e.Code == pgerrcode.UndefinedTable
+}
+
+// isMissing reports a statement that names a table, column or function that is not there.
+func isMissing(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == pgerrcode.UndefinedTable || e.Code == pgerrcode.UndefinedColumn || e.Code == pgerrcode.UndefinedFunction)
 }

@@ -87,12 +87,12 @@ func organisations() []organisation {
 			Relations:  []string{}, Rights: []string{"deliver", "resolve"},
 		}},
 		{"bhxh-hai-phong", "Bảo hiểm xã hội thành phố Hải Phòng", "Social insurance of Hải Phòng", "social_insurance",
-			[]string{auth.ScopeResults, auth.ScopeEvents, auth.ScopeConsent, auth.ScopePrefill, auth.ScopeOpenID}, []string{"http://127.0.0.1:7791/callback"}, Mandate{
+			[]string{auth.ScopeResults, auth.ScopeEvents, auth.ScopeConsent, auth.ScopePrefill, auth.ScopeOpenID, auth.ScopeOffline}, []string{"http://127.0.0.1:7791/callback"}, Mandate{
 				Units: all, DocumentTypes: []string{"health_insurance_card"}, Procedures: []string{"child_health_insurance_card"},
 				Relations: []string{}, Rights: []string{"deliver", "resolve", "request"},
 			}},
 		{"mam-non-hoa-mai", "Trường mầm non Hoa Mai", "Hoa Mai kindergarten", "school",
-			[]string{auth.ScopeConsent, auth.ScopePrefill, auth.ScopeEvents, auth.ScopeOpenID}, []string{"http://127.0.0.1:7792/callback"}, Mandate{
+			[]string{auth.ScopeConsent, auth.ScopePrefill, auth.ScopeEvents, auth.ScopeOpenID, auth.ScopeOffline}, []string{"http://127.0.0.1:7792/callback"}, Mandate{
 				Units: all, DocumentTypes: []string{}, Procedures: []string{"kindergarten_enrolment"}, Relations: []string{}, Rights: []string{"request"},
 			}},
 		{"dinh-danh", "Cơ quan quản lý định danh", "Identity authority", "registrar", []string{auth.ScopeRegistrar, auth.ScopeResults, auth.ScopeEvents}, nil, Mandate{

@@ -90,7 +90,7 @@ func (b *Box) register(ctx context.Context) error {
 		}
 	}
 	return b.Directory.AddClient(ctx, auth.Client{
-		ID: AppID, Name: "Ví dân", Profile: auth.App, Scopes: []string{auth.ScopeWallet}, RedirectURIs: []string{AppRedirect},
+		ID: AppID, Name: "Ví dân", Profile: auth.App, Scopes: []string{auth.ScopeWallet, auth.ScopeOffline}, RedirectURIs: []string{AppRedirect},
 	}, now)
 }
 
