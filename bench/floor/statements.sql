@@ -289,7 +289,7 @@ from (
   left join people p on p.vault_id = $3
 ) as v
 ;
--- from: person.sqlGoodStanding
+-- from: person.sqlMaySignIn
 select vidan_require(exists (select from people p join vaults v on v.vault_id = p.vault_id
-  where p.vault_id = $1 and p.life = 'alive' and not p.blocked and v.state = 'open'), 'person_blocked')
+  where p.vault_id = $1 and p.life in ('alive', 'death_reported') and not p.blocked and v.state = 'open'), 'person_blocked')
 ;

@@ -26,7 +26,7 @@ func refreshOperation() Operation {
 			assertion, proof := f.digest(), f.digest()
 			f.queue(b, "auth.sqlUseProofs", f.slot(), assertion, f.slot(), proof)
 			p := f.portal
-			f.queue(b, "person.sqlGoodStanding", p.vault)
+			f.queue(b, "person.sqlMaySignIn", p.vault)
 			f.queue(b, "auth.sqlRefreshPerson", p.vault, p.session, organisation)
 			f.queue(b, "auth.sqlRefresh", p.vault, p.session, client, p.refresh, []string{}, f.now)
 		}},
