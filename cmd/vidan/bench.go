@@ -18,7 +18,7 @@ import (
 )
 
 type benchCommand struct {
-	Operations  []string      `help:"What to measure." default:"token,store,read,prefill"`
+	Operations  []string      `help:"What to measure." default:"token,token_refresh,introspect,store,read,prefill"`
 	Concurrency []int         `help:"How many requests are under way at once." default:"1,8,32"`
 	Rounds      int           `help:"Runs of which the median is taken." default:"3"`
 	Time        time.Duration `help:"How long one run takes, about." default:"700ms"`
