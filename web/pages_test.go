@@ -159,7 +159,19 @@ func TestConfirmPage(t *testing.T) {
 	_, du := w.person(duNumber, 2, true)
 	v := w.visitor()
 	p := v.post(v.begin("2"), typed(du.PersonalNumber, du.Passphrase))
-	p.shows(t, http.StatusOK, "Xác nhận trên điện thoại", `http-equiv="refresh"`)
+	p.shows(t, http.StatusOK, "Xác nhận trên điện thoại", "/signin?stay=1")
+	if again := v.get("/signin").header.Get("Refresh"); again != "10" {
+		t.Errorf("looks again after %q", again)
+	}
+	// Whoever reads slowly keeps the page as it is, in either language (WCAG 2.2.1).
+	for _, at := range []string{"/signin?stay=1", "/signin?lang=en&stay=1"} {
+		still := v.get(at)
+		still.shows(t, http.StatusOK, "data-number")
+		if again := still.header.Get("Refresh"); again != "" || strings.Contains(still.body, "stay=1\"") {
+			t.Errorf("%s looks again after %q", at, again)
+		}
+	}
+	v.get("/signin?lang=en").shows(t, http.StatusOK, "/signin?lang=en&amp;stay=1")
 	number := regexp.MustCompile(`data-number="(\d\d)"`).FindStringSubmatch(p.body)
 	if number == nil {
 		t.Fatal("no number")

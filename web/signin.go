@@ -110,8 +110,12 @@ func again(w http.ResponseWriter, r *http.Request) {
 	leave(w, to)
 }
 
+// lookAgain is after how many seconds a page that waits for a phone looks again. Whoever needs longer to read it turns that off (WCAG 2.2.1).
+const lookAgain = 10
+
 // form is what the templates of a sign-in see.
 type form struct {
+	Stay         bool // the page does not look again by itself
 	Token        string
 	Client       string
 	Organisation string
@@ -184,7 +188,11 @@ func (p *Pages) signIn(w http.ResponseWriter, r *http.Request) {
 	case auth.StepPassphrase:
 		p.showForm(w, r, http.StatusOK, x, "")
 	case auth.StepConfirm:
-		p.show(w, r, http.StatusOK, "confirm", view{Key: "confirm", Data: p.formOf(r, x), Refresh: 4, forms: true, leads: x.Returns()})
+		v := view{Key: "confirm", Data: p.formOf(r, x), Refresh: lookAgain, forms: true, leads: x.Returns()}
+		if v.Data.Stay = r.URL.Query().Get("stay") == "1"; v.Data.Stay {
+			v.Refresh = 0
+		}
+		p.show(w, r, http.StatusOK, "confirm", v)
 	case auth.StepChoose, auth.StepCode, auth.StepCard, auth.StepPasskey:
 		p.showWay(w, r, http.StatusOK, x, "")
 	case auth.StepDone:

@@ -52,6 +52,8 @@ var texts = map[string]text{
 	"confirm.title":  {"Xác nhận trên điện thoại", "Confirm on your phone"},
 	"confirm.lead":   {"Mở ứng dụng trên điện thoại đã đăng ký và chọn đúng số này:", "Open the app on your registered phone and pick this number:"},
 	"confirm.wait":   {"Trang này tự xem lại sau vài giây.", "This page looks again by itself in a few seconds."},
+	"confirm.stay":   {"Để yên trang này", "Keep this page still"},
+	"confirm.stays":  {"Trang này để yên. Chọn số xong, hãy bấm tiếp tục.", "This page stays still. After picking the number, press continue."},
 	"confirm.done":   {"Tôi đã chọn số, tiếp tục", "I picked the number, continue"},
 	"confirm.not_me": {"Nếu bạn không đang đăng nhập, hãy bấm từ chối trên điện thoại.", "If you are not signing in, say no on the phone."},
 	"confirm.none":   {"Không có điện thoại bên mình? Hãy chọn cách khác, hoặc đến quầy một cửa.", "No phone at hand? Choose another way, or go to a counter."},

@@ -31,6 +31,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"vidan/auth"
@@ -203,6 +204,9 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request, status int, name st
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", policy(v.leads, v.script))
 	h.Set("Referrer-Policy", referrer(v.forms))
+	if v.Refresh > 0 {
+		h.Set("Refresh", strconv.Itoa(v.Refresh))
+	}
 	w.WriteHeader(status)
 	_, _ = w.Write(page.Bytes()) // the other side may have gone
 }
