@@ -18,7 +18,7 @@ test: postgres ## all tests, on a real PostgreSQL of their own
 demo: postgres ## play the story of a newborn over HTTP against a fresh server
 	@$(GO) run ./cmd/vidan demo
 
-bench: build postgres ## token, store, read, prefill beside their floors (about 3 minutes); JSON lines
+bench: build postgres ## token, refresh, introspect, store, read, prefill beside their floors (about 2 minutes); JSON lines
 	@./bin/vidan bench
 
 race: postgres ## all tests with the race detector

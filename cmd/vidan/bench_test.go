@@ -40,7 +40,7 @@ func TestBench(t *testing.T) {
 		got[l.Name] = l
 	}
 	units := map[string]string{"rss.idle_mib": "MiB", "rss.bench_mib": "MiB", "http.cpu_us": "us/request", "load.before": "processes"}
-	for _, operation := range []string{"token", "store", "read", "prefill"} {
+	for _, operation := range []string{"token", "token_refresh", "introspect", "store", "read", "prefill"} {
 		for figure, unit := range map[string]string{"cpu_us": "us/request", "rps": "1/s", "allocs": "1/request", "wal_bytes": "B/request"} {
 			units[fmt.Sprintf("%s.%s", operation, figure)] = unit
 		}

@@ -21,7 +21,7 @@ type commands struct {
 	Client  clientCommand  `cmd:"" help:"Organisations, clients, keys and mandates."`
 	Sandbox sandboxCommand `cmd:"" help:"Print the sandbox: issuer, clients, apps, citizens."`
 	Demo    demoCommand    `cmd:"" help:"Play the story of a newborn over HTTP against a fresh server."`
-	Bench   benchCommand   `cmd:"" help:"Measure token, store, read and prefill beside their floors; JSON lines."`
+	Bench   benchCommand   `cmd:"" help:"Measure token, token_refresh, introspect, store, read and prefill beside their floors; JSON lines."`
 	Openapi openapiCommand `cmd:"" help:"Write the API documents."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
