@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -96,6 +99,12 @@ func createDeployment(ctx context.Context, c config, pool *pgxpool.Pool, kind st
 		return errors.New("this database has a deployment already")
 	case !errors.Is(err, errNoDeployment):
 		return err
+	}
+	// With a PostgreSQL of somebody else's nothing has made the project's private folder yet.
+	if path, ours := strings.CutPrefix(c.KEK, keyring.SchemeFile+":"); ours && filepath.Base(filepath.Dir(path)) == ".vidan" {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return fmt.Errorf("key-encryption key: %w", err)
+		}
 	}
 	if err := keyring.Create(ctx, c.KEK); err != nil && !errors.Is(err, keyring.ErrExists) {
 		return fmt.Errorf("key-encryption key: %w", err)
