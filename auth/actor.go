@@ -75,9 +75,7 @@ from (
       'post_id', o.post_id, 'organisation_id', o.organisation_id, 'officer_id', o.officer_id, 'vault_id', o.vault_id,
       'sealed', encode(o.sealed, 'base64'), 'state', o.state, 'valid_from', o.valid_from, 'valid_until', o.valid_until,
       'mac', encode(o.mac, 'base64')) end as post,
-    case when s.mac is distinct from $6 then jsonb_build_object(
-      'client_id', s.client_id, 'level', s.level, 'amr', s.amr, 'scope', s.scope, 'jkt', coalesce(s.jkt, ''), 'auth_time', s.auth_time,
-      'expires_at', s.expires_at, 'mac', encode(s.mac, 'base64')) end as session
+    case when s.mac is distinct from $6 then ` + sessionRowJSON + ` end as session
   from (values ($2::uuid)) as a (post_id)
   left join officers o on o.post_id = a.post_id
   left join sessions s on s.vault_id = $4 and s.session_id = $5

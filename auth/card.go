@@ -114,33 +114,19 @@ func (s *Server) IssueCard(ctx context.Context, g pg.Guard, by audit.Actor, vaul
 		return PrintedCard{}, err
 	}
 	row.Counter = int64(first)
-	var held *credentials
-	err = pg.Exchange(ctx, s.pool,
-		func(b *pgx.Batch) error {
-			g.Queue(b)
-			b.Queue(sqlLockVault, vault)
-			person.QueueGoodStanding(b, vault)
-			held = queueCredentials(b, vault)
-			return nil
-		},
-		func(b *pgx.Batch) error {
-			if err := g.Check(); err != nil {
+	err = s.changeCredentials(ctx, g, vault, func(b *pgx.Batch, held *credentials) error {
+		person.QueueGoodStanding(b, vault)
+		if old := held.one(WayCard); old != nil {
+			old.queueEnd(b, s.deployment, now)
+			if err := s.queueCredentialRecord(b, keys, audit.CredentialRemoved, by, WayCard, now); err != nil {
 				return err
 			}
-			if err := held.verify(s.deployment); err != nil {
-				return err
-			}
-			if old := held.one(WayCard); old != nil {
-				old.queueEnd(b, s.deployment, now)
-				if err := s.queueCredentialRecord(b, keys, audit.CredentialRemoved, by, WayCard, now); err != nil {
-					return err
-				}
-			}
-			row.queueInsert(b, s.deployment)
-			b.Queue(sqlInsertEntries, vault, row.ID, numbers, macs)
-			queueNotice(b, vault, delivery.CredentialAdded, now)
-			return s.queueCredentialRecord(b, keys, audit.CredentialAdded, by, WayCard, now)
-		})
+		}
+		row.queueInsert(b, s.deployment)
+		b.Queue(sqlInsertEntries, vault, row.ID, numbers, macs)
+		queueNotice(b, vault, delivery.CredentialAdded, now)
+		return s.queueCredentialRecord(b, keys, audit.CredentialAdded, by, WayCard, now)
+	})
 	if err != nil {
 		return PrintedCard{}, fmt.Errorf("issue a card: %w", Refused(err))
 	}

@@ -73,15 +73,7 @@ func (s *Server) confirmQuestion(ctx context.Context, call *deviceCall, id ident
 			return nil, err
 		}
 	}
-	switch err := pg.Pipeline(ctx, s.pool, b); {
-	case pg.Refused(err) == codeBackchannelMoved:
-		return nil, errNoChallenge
-	case err != nil:
-		return nil, fmt.Errorf("confirm: %w", err)
-	case reason == errWrongNumber.code:
-		return nil, errWrongNumber
-	}
-	return map[string]string{"challenge_id": id.String(), "decision": call.claims.Decision}, nil
+	return call.answered(pg.Pipeline(ctx, s.pool, b), codeBackchannelMoved, reason)
 }
 
 // queueNo records a question that a person did not confirm.

@@ -72,9 +72,37 @@ func (s *Server) add(ctx context.Context, g pg.Guard, vault identity.VaultID, a 
 	if err != nil {
 		return nil, err
 	}
-	var held *credentials
 	var row *credentialRow
-	err = pg.Exchange(ctx, s.pool,
+	err = s.changeCredentials(ctx, g, vault, func(b *pgx.Batch, held *credentials) (err error) {
+		var again bool
+		if row, again, err = a.make(keys, held, now); err != nil || again {
+			return err
+		}
+		queueProofs(b, a.proofs...)
+		if !a.right.number.IsZero() {
+			if err := s.people.registry.QueueActivation(b, keys, activation, a.by, now); err != nil {
+				return err
+			}
+		}
+		row.queueInsert(b, s.deployment)
+		queueNotice(b, vault, a.notice, now)
+		_, err = s.people.audit.Queue(b, keys, audit.Entry{Vault: vault, Kind: a.kind, Actor: a.by, Reason: a.reason}, now)
+		return err
+	})
+	if err != nil {
+		if pg.Refused(err) == person.CodeUsed || errors.Is(err, person.ErrCode) {
+			return nil, ErrCode
+		}
+		return nil, Refused(err)
+	}
+	return row, nil
+}
+
+// changeCredentials lets change queue what is done to the ways into an account: under the lock of its vault, knowing all of them as they stand, in one
+// transaction that g has passed. Errors: those of g and of change, [seal.ErrTampered].
+func (s *Server) changeCredentials(ctx context.Context, g pg.Guard, vault identity.VaultID, change func(*pgx.Batch, *credentials) error) error {
+	var held *credentials
+	return pg.Exchange(ctx, s.pool,
 		func(b *pgx.Batch) error {
 			g.Queue(b)
 			b.Queue(sqlLockVault, vault)
@@ -88,29 +116,8 @@ func (s *Server) add(ctx context.Context, g pg.Guard, vault identity.VaultID, a 
 			if err := held.verify(s.deployment); err != nil {
 				return err
 			}
-			var again bool
-			var err error
-			if row, again, err = a.make(keys, held, now); err != nil || again {
-				return err
-			}
-			queueProofs(b, a.proofs...)
-			if !a.right.number.IsZero() {
-				if err := s.people.registry.QueueActivation(b, keys, activation, a.by, now); err != nil {
-					return err
-				}
-			}
-			row.queueInsert(b, s.deployment)
-			queueNotice(b, vault, a.notice, now)
-			_, err = s.people.audit.Queue(b, keys, audit.Entry{Vault: vault, Kind: a.kind, Actor: a.by, Reason: a.reason}, now)
-			return err
+			return change(b, held)
 		})
-	if err != nil {
-		if pg.Refused(err) == person.CodeUsed || errors.Is(err, person.ErrCode) {
-			return nil, ErrCode
-		}
-		return nil, Refused(err)
-	}
-	return row, nil
 }
 
 // queueNotice has a person told, without content, that there is something to see.

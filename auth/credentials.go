@@ -76,39 +76,25 @@ func (s *Server) endCredential(ctx context.Context, g pg.Guard, vault identity.V
 		return fmt.Errorf("end a credential: %w", err)
 	}
 	now := s.calendar()
-	var held *credentials
-	err = pg.Exchange(ctx, s.pool,
-		func(b *pgx.Batch) error {
-			g.Queue(b)
-			b.Queue(sqlLockVault, vault)
-			held = queueCredentials(b, vault)
-			return nil
-		},
-		func(b *pgx.Batch) error {
-			if err := g.Check(); err != nil {
+	err = s.changeCredentials(ctx, g, vault, func(b *pgx.Batch, held *credentials) error {
+		for i := range held.rows {
+			row := &held.rows[i]
+			if !is(row) {
+				continue
+			}
+			passkeys := len(held.of(WayPasskey))
+			if row.Kind == WayPassphrase && passkeys == 0 || row.Kind == WayPasskey && passkeys == 1 && held.passphrase() == nil {
+				return ErrLastWay
+			}
+			row.queueEnd(b, s.deployment, now)
+			if row.Kind == WayDevice {
+				_, err := s.people.audit.Queue(b, keys, audit.Entry{Vault: vault, Kind: audit.DeviceRemoved, Actor: by}, now)
 				return err
 			}
-			if err := held.verify(s.deployment); err != nil {
-				return err
-			}
-			for i := range held.rows {
-				row := &held.rows[i]
-				if !is(row) {
-					continue
-				}
-				passkeys := len(held.of(WayPasskey))
-				if row.Kind == WayPassphrase && passkeys == 0 || row.Kind == WayPasskey && passkeys == 1 && held.passphrase() == nil {
-					return ErrLastWay
-				}
-				row.queueEnd(b, s.deployment, now)
-				if row.Kind == WayDevice {
-					_, err := s.people.audit.Queue(b, keys, audit.Entry{Vault: vault, Kind: audit.DeviceRemoved, Actor: by}, now)
-					return err
-				}
-				return s.queueCredentialRecord(b, keys, audit.CredentialRemoved, by, row.Kind, now)
-			}
-			return ErrNoDevice
-		})
+			return s.queueCredentialRecord(b, keys, audit.CredentialRemoved, by, row.Kind, now)
+		}
+		return ErrNoDevice
+	})
 	if err != nil {
 		return fmt.Errorf("end a credential: %w", Refused(err))
 	}

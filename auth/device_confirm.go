@@ -210,15 +210,20 @@ func (s *Server) confirm(ctx context.Context, call *deviceCall) (any, error) {
 		}
 	}
 	x.queueMove(b, &to)
-	switch err := pg.Pipeline(ctx, s.pool, b); {
-	case pg.Refused(err) == codeMoved:
+	return call.answered(pg.Pipeline(ctx, s.pool, b), codeMoved, reason)
+}
+
+// answered is what a device is told of its answer: err is how the batch ended, moved the refusal of one that somebody else was faster with.
+func (c *deviceCall) answered(err error, moved, reason string) (any, error) {
+	switch {
+	case pg.Refused(err) == moved:
 		return nil, errNoChallenge
 	case err != nil:
 		return nil, fmt.Errorf("confirm: %w", err)
 	case reason == errWrongNumber.code:
 		return nil, errWrongNumber
 	}
-	return map[string]string{"challenge_id": id.String(), "decision": call.claims.Decision}, nil
+	return map[string]string{"challenge_id": c.claims.Challenge, "decision": c.claims.Decision}, nil
 }
 
 // queueRefusal records a sign-in that a device did not confirm.

@@ -93,9 +93,7 @@ from (
       'client_id', c.client_id, 'organisation_id', c.organisation_id, 'name', c.name, 'profile', c.profile, 'state', c.state,
       'scopes', c.scopes, 'redirect_uris', c.redirect_uris, 'userinfo_signed', c.userinfo_signed, 'encryption_jwk', c.encryption_jwk,
       'created_at', c.created_at, 'mac', encode(c.mac, 'base64')) end as client,
-    case when s.mac is distinct from $7 then jsonb_build_object(
-      'client_id', s.client_id, 'level', s.level, 'amr', s.amr, 'scope', s.scope, 'jkt', coalesce(s.jkt, ''), 'auth_time', s.auth_time,
-      'expires_at', s.expires_at, 'mac', encode(s.mac, 'base64')) end as session
+    case when s.mac is distinct from $7 then ` + sessionRowJSON + ` end as session
   from (values ($1::text)) as a (client_id)
   left join clients c on c.client_id = a.client_id
   left join sessions s on s.vault_id = $3 and s.session_id = $4

@@ -41,6 +41,11 @@ type sessionRow struct {
 	MAC       []byte             `json:"mac"`
 }
 
+// sessionRowJSON is a session as a guard sends it to be verified, when its MAC is not the one that is known; the row is called s.
+const sessionRowJSON = `jsonb_build_object(
+      'client_id', s.client_id, 'level', s.level, 'amr', s.amr, 'scope', s.scope, 'jkt', coalesce(s.jkt, ''), 'auth_time', s.auth_time,
+      'expires_at', s.expires_at, 'mac', encode(s.mac, 'base64'))`
+
 const (
 	sqlInsertSession = `insert into sessions (vault_id, session_id, client_id, level, amr, scope, auth_time, expires_at, created_at, mac)
   values ($1, $2, $3, $4, $5, $6, $7, $8, $7, $9)`

@@ -56,7 +56,7 @@ from relations r join unnest($1::uuid[], $2::uuid[]) as w(vault_id, relation_id)
   on r.vault_id = w.vault_id and r.relation_id = w.relation_id
 where r.side = 'home' and r.state = 'active' and r.valid_from <= $3 and (r.valid_until is null or r.valid_until > $3)`
 
-// People lists whom somebody may act for now, in a stable order; a relation that does not stand at home is not in it (R3). g is the
+// People lists whom somebody may act for at the moment, in a stable order; a relation that does not stand at home is not in it (R3). g is the
 // guard of the actor's session. Two round trips.
 func (l *Ledger) People(ctx context.Context, g pg.Guard, me identity.VaultID, sector string) ([]Acting, error) {
 	now := l.now()

@@ -23,7 +23,7 @@ var (
 	ErrRequest = errors.New("consent: not a request")
 	// ErrIdempotency reports an idempotency key that was used for another request.
 	ErrIdempotency = errors.New("consent: the idempotency key was used for another request")
-	// ErrTooMany reports a person of whom the organisation has asked enough for now: [MaxOpen] requests are open.
+	// ErrTooMany reports a person of whom the organisation has asked enough: [MaxOpen] requests are open.
 	ErrTooMany = errors.New("consent: too many open requests")
 )
 

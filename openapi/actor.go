@@ -8,6 +8,7 @@ import (
 
 	"vidan/audit"
 	"vidan/auth"
+	"vidan/identity"
 	"vidan/internal/pg"
 )
 
@@ -31,6 +32,16 @@ func (a *API) official(ctx context.Context, need auth.Need) (guardAndActor, erro
 	me := caller(ctx)
 	need.Unit = officer.Unit
 	return guardAndActor{guarded(ctx, a.Auth.Mandate(me.ClientID, need)), audit.Actor{Client: me.ClientID, Officer: officer}, level}, nil
+}
+
+// officialFor is official for an act on the person whom a handle of the caller names. Who may not act learns nothing of the handle.
+func (a *API) officialFor(ctx context.Context, need auth.Need, handle string) (guardAndActor, identity.VaultID, error) {
+	by, err := a.official(ctx, need)
+	if err != nil {
+		return guardAndActor{}, identity.VaultID{}, err
+	}
+	vault, err := a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, handle)
+	return by, vault, err
 }
 
 // sqlSector reads by whose ids an organisation names people and things; it never changes.

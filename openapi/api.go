@@ -108,7 +108,6 @@ func (a *API) config() huma.Config {
 	config.Servers = []*huma.Server{{URL: a.Issuer}}
 	config.DocsPath, config.OpenAPIPath, config.SchemasPath = "", "", ""
 	config.CreateHooks = nil
-	config.Formats = map[string]huma.Format{"application/json": jsonFormat(), "json": jsonFormat()}
 	config.RejectUnknownQueryParameters = true
 	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		securityMachine: {Type: "oauth2", Description: "Agencies: private_key_jwt and client credentials; tokens are bound to a key by DPoP (RFC 9449).",

@@ -313,11 +313,7 @@ func (a *API) listPending(ctx context.Context, in *pendingInput) (*pendingOutput
 }
 
 func (a *API) listProposals(ctx context.Context, in *proposalsInput) (*proposalsOutput, error) {
-	by, err := a.registrar(ctx, in.Organisation, auth.RightBind)
-	if err != nil {
-		return nil, err
-	}
-	vault, err := a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, in.Person)
+	by, vault, err := a.officialFor(ctx, auth.Need{Organisation: in.Organisation, Right: auth.RightBind}, in.Person)
 	if err != nil {
 		return nil, err
 	}

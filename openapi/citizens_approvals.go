@@ -130,11 +130,7 @@ func (a *API) openApproval(ctx context.Context, ref string) (person.ApprovalKind
 
 func (a *API) listApprovals(ctx context.Context, in *approvalsInput) (*approvalsOutput, error) {
 	kind := person.ApprovalKind(in.Kind)
-	by, err := a.registrar(ctx, in.Organisation, approvalRight(kind))
-	if err != nil {
-		return nil, err
-	}
-	vault, err := a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, in.Person)
+	by, vault, err := a.officialFor(ctx, auth.Need{Organisation: in.Organisation, Right: approvalRight(kind)}, in.Person)
 	if err != nil {
 		return nil, err
 	}

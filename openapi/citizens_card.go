@@ -36,11 +36,7 @@ func (a *API) registerCard(own []string) {
 }
 
 func (a *API) issueCard(ctx context.Context, in *issueCardInput) (*issueCardOutput, error) {
-	by, err := a.registrar(ctx, in.Organisation, auth.RightLevel)
-	if err != nil {
-		return nil, err
-	}
-	vault, err := a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, in.Person)
+	by, vault, err := a.officialFor(ctx, auth.Need{Organisation: in.Organisation, Right: auth.RightLevel}, in.Person)
 	if err != nil {
 		return nil, err
 	}

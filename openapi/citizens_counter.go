@@ -87,11 +87,7 @@ func (a *API) registerCounter(own []string) {
 		operation(a, huma.Operation{OperationID: act.id, Method: http.MethodPost, Path: at + act.path, Tags: tags, DefaultStatus: http.StatusNoContent,
 			Summary: act.summary, Description: act.description}, machine(auth.ScopeRegistrar), append([]string{"other_issuer_needed", "too_early"}, own...),
 			func(ctx context.Context, in *counterInput) (*struct{}, error) {
-				by, err := a.registrar(ctx, in.Organisation, act.right)
-				if err != nil {
-					return nil, err
-				}
-				vault, err := a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, in.Person)
+				by, vault, err := a.officialFor(ctx, auth.Need{Organisation: in.Organisation, Right: act.right}, in.Person)
 				if err != nil {
 					return nil, err
 				}

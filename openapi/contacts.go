@@ -176,11 +176,7 @@ func (a *API) removeContact(ctx context.Context, in *contactInput) (*struct{}, e
 }
 
 func (a *API) listCitizenContacts(ctx context.Context, in *citizenContactsInput) (*contactsOutput, error) {
-	by, err := a.registrar(ctx, in.Organisation, auth.RightContact)
-	if err != nil {
-		return nil, err
-	}
-	vault, err := a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, in.Person)
+	by, vault, err := a.officialFor(ctx, auth.Need{Organisation: in.Organisation, Right: auth.RightContact}, in.Person)
 	if err != nil {
 		return nil, err
 	}

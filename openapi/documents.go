@@ -49,46 +49,6 @@ type Paper struct {
 	Message  string          `json:"signed_message" doc:"The issuer's compact JWS exactly as delivered, to be checked offline."`
 }
 
-func (p Paper) appendTo(t *jsonText) {
-	t.open('{')
-	p.PaperItem.members(t)
-	t.raw("document", p.Document)
-	t.text("signed_message", p.Message)
-	t.close('}')
-}
-
-func (p *PaperItem) members(t *jsonText) {
-	t.text("id", p.ID)
-	t.text("document_type", p.Type)
-	t.text("title", p.Title)
-	t.text("issuer", p.Issuer)
-	t.text("issuer_id", p.IssuerID)
-	t.text("document_ref", p.Ref)
-	t.text("person", p.Person)
-	t.text("role", p.Role)
-	t.number("revision", p.Revision)
-	t.text("state", p.State)
-	t.truth("revoked", p.Revoked)
-	t.text("origin", p.Origin)
-	t.moment("issued_at", p.IssuedAt)
-	t.moment("received_at", p.ReceivedAt)
-	t.some("valid_from", p.ValidFrom)
-	t.some("valid_until", p.ValidUntil)
-	if p.Held != nil {
-		t.name("held")
-		t.open('{')
-		t.text("reason", p.Held.Reason)
-		if p.Held.Until != nil {
-			t.moment("until", *p.Held.Until)
-		}
-		t.close('}')
-	}
-	if p.Damaged {
-		t.truth("damaged", true)
-	}
-	t.text("etag", p.ETag)
-}
-
 // PaperRevision is one line of a paper's history.
 type PaperRevision struct {
 	Revision   int       `json:"revision"`

@@ -92,11 +92,7 @@ func (a *API) registerRelations() {
 }
 
 func (a *API) listRelations(ctx context.Context, in *relationsInput) (*relationsOutput, error) {
-	by, err := a.official(ctx, auth.Need{Organisation: in.Organisation, Right: auth.RightRelation})
-	if err != nil {
-		return nil, err
-	}
-	person, err := a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, in.Person)
+	by, person, err := a.officialFor(ctx, auth.Need{Organisation: in.Organisation, Right: auth.RightRelation}, in.Person)
 	if err != nil {
 		return nil, err
 	}
@@ -152,11 +148,7 @@ func (a *API) relation(ctx context.Context, r consent.Relation) Relation {
 
 // turnRelation carries out what an officer decided about a relation.
 func (a *API) turnRelation(ctx context.Context, organisation, handle, relation string, turn func(guardAndActor, identity.VaultID, identity.RelationID) error) (*struct{}, error) {
-	by, err := a.official(ctx, auth.Need{Organisation: organisation, Right: auth.RightRelation})
-	if err != nil {
-		return nil, err
-	}
-	person, err := a.People.ResolveRef(ctx, a.Pool, caller(ctx).Sector, handle)
+	by, person, err := a.officialFor(ctx, auth.Need{Organisation: organisation, Right: auth.RightRelation}, handle)
 	if err != nil {
 		return nil, err
 	}

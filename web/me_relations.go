@@ -26,7 +26,7 @@ type relationLine struct {
 	DecideAfter string // of one that waits: until then the person can object
 }
 
-// representedLine is somebody the person acts for now.
+// representedLine is somebody the person may act for.
 type representedLine struct {
 	Name, Kind         string
 	Requests, Accesses string // addresses

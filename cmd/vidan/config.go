@@ -76,7 +76,7 @@ func (c *config) check() error {
 		wrong = append(wrong, err)
 	}
 	if c.KEK == "" {
-		c.KEK = "file:" + filepath.Join(c.Data, ".vidan", "kek.json")
+		c.KEK = ownKey(c.Data)
 	}
 	if c.OwnerURL == "" {
 		c.OwnerURL = c.DatabaseURL
@@ -89,3 +89,9 @@ func (c *config) check() error {
 	}
 	return errors.Join(wrong...)
 }
+
+// ownKey is the key-encryption key of a project folder: a file in its private folder, as long as nobody names another.
+func ownKey(data string) string { return "file:" + filepath.Join(privateFolder(data), "kek.json") }
+
+// privateFolder is where a project keeps what is its own; the embedded PostgreSQL makes it, and without one whoever needs it first.
+func privateFolder(data string) string { return filepath.Join(data, ".vidan") }

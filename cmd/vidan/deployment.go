@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -100,9 +98,8 @@ func createDeployment(ctx context.Context, c config, pool *pgxpool.Pool, kind st
 	case !errors.Is(err, errNoDeployment):
 		return err
 	}
-	// With a PostgreSQL of somebody else's nothing has made the project's private folder yet.
-	if path, ours := strings.CutPrefix(c.KEK, keyring.SchemeFile+":"); ours && filepath.Base(filepath.Dir(path)) == ".vidan" {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if c.KEK == ownKey(c.Data) {
+		if err := os.MkdirAll(privateFolder(c.Data), 0o700); err != nil {
 			return fmt.Errorf("key-encryption key: %w", err)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"vidan/internal/pgtest"
 )
 
 // TestMain lets the test binary stand in for the real one: with VIDAN_AS_BINARY it is `vidan` and nothing else.
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	pgtest.Main(m)
 }
 
 // folder is a project folder that the database's account can reach.

@@ -219,8 +219,8 @@ func (a *app) announce(o serveOptions, box *sandbox.Box) {
 		return
 	}
 	who := box.Contents().Citizens[0]
-	fmt.Fprintf(o.out, "  API documents   %s/docs\n  messages sent   %s/sandbox/messages\n  sign in as      %s, number %s, passphrase %s\n  everything else vidan sandbox --json\n",
-		a.dep.issuer, a.dep.issuer, who.FullName, who.PersonalNumber, who.Passphrase)
+	fmt.Fprintf(o.out, "  pages           %s/me\n  API documents   %s/docs\n  messages sent   %s/sandbox/messages\n  sign in as      %s, number %s, passphrase %s\n  everything else vidan sandbox --json\n",
+		a.dep.issuer, a.dep.issuer, a.dep.issuer, who.FullName, who.PersonalNumber, who.Passphrase)
 }
 
 // periodic does what falls due by itself: proofs and spent one-time things forgotten, results that waited too long, keys refreshed.

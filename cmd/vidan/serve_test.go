@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"vidan/internal/pgtest"
 )
 
 // TestServeLife starts a sandbox in an empty folder, kills it, starts it again on what it left, and stops it: what it printed before is there after
@@ -115,6 +118,24 @@ func TestKindsStayApart(t *testing.T) {
 	out, err = command(t, dir, nil, "serve", "--sandbox", "--addr", at).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "key-encryption key") {
 		t.Errorf("served without its key: %v %s", err, out)
+	}
+}
+
+// TestSandboxInAnotherServer: with DATABASE_URL an empty folder and an empty database are enough, the first time and the next.
+func TestSandboxInAnotherServer(t *testing.T) {
+	t.Parallel()
+	dir, at, url := folder(t), addr(t), "DATABASE_URL="+pgtest.Empty(t).DSN("")
+	for range 2 {
+		p := start(t, dir, at, url)
+		if r, err := http.Get(p.issuer + "/readyz"); err != nil || r.StatusCode != http.StatusOK {
+			t.Errorf("%v %+v", err, r)
+		} else {
+			_ = r.Body.Close()
+		}
+		p.stop(syscall.SIGTERM)
+	}
+	if _, err := os.Stat(filepath.Join(dir, ".vidan", "dev")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a PostgreSQL of its own beside the other: %v", err)
 	}
 }
 
